@@ -1,0 +1,122 @@
+"""Settings: one frozen value built from the environment, the only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from portal.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Field names are the variables without `PORTAL_`, in lower case."""
+
+    env: str
+    """`local` (a person's own machine: sandbox on, plain HTTP allowed) or `production`."""
+    host: str
+    port: int
+    base_url: str
+    """Address that people and providers use, without a trailing slash. Links are built from it alone."""
+    database_url: str | None
+    """None: the embedded PostgreSQL under `data_dir`."""
+    broker_url: str | None
+    """None: the queue in PostgreSQL. `amqp://…` RabbitMQ, `redis://…` Redis."""
+    data_dir: Path
+    keyring_file: Path
+    plugins: tuple[str, ...]
+    """Importable names of the plugins to load, in order."""
+    web_workers: int
+    worker_processes: int
+    worker_threads: int
+    metrics_token: str | None
+    ci: bool
+    plugin_variables: Mapping[str, str]
+    """`PORTAL_STRIPE_API_BASE` is here as `stripe_api_base`; read it with `plugin_option`."""
+
+    @property
+    def local(self) -> bool:
+        return self.env == "local"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the portal by HTTPS, so that cookies can be `Secure`."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def public_host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+    def plugin_option(self, plugin: str, name: str) -> str | None:
+        """The variable `PORTAL_<PLUGIN>_<NAME>`, or None when unset or empty."""
+        return self.plugin_variables.get(f"{plugin}_{name}") or None
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: a variable has a value that cannot work; the message names it.
+    """
+    source = os.environ if environ is None else environ
+    values = {k.removeprefix("PORTAL_").lower(): v for k, v in source.items() if k.startswith("PORTAL_")}
+    env = values.get("env", "local")
+    if env not in ("local", "production"):
+        raise ConfigurationError(f"PORTAL_ENV is {env!r}.", hint="Set it to local or production.")
+    host = values.get("host", "127.0.0.1")
+    port = _integer("PORTAL_PORT", values.get("port") or source.get("PORT") or "8000", at_most=65535)
+    data_dir = Path(values.get("data_dir") or ROOT / ".portal").expanduser().absolute()
+    return Settings(
+        env=env,
+        host=host,
+        port=port,
+        base_url=_base_url(values.get("base_url") or f"http://{_own_host(host)}:{port}", env),
+        database_url=values.get("database_url") or None,
+        broker_url=values.get("broker_url") or None,
+        data_dir=data_dir,
+        keyring_file=Path(values.get("keyring_file") or data_dir / "keyring.json").expanduser().absolute(),
+        plugins=tuple(p.strip() for p in values.get("plugins", "plugins.stripe").split(",") if p.strip()),
+        web_workers=_integer("PORTAL_WEB_WORKERS", values.get("web_workers") or "1", at_most=64),
+        worker_processes=_integer("PORTAL_WORKER_PROCESSES", values.get("worker_processes") or "1", at_most=64),
+        worker_threads=_integer("PORTAL_WORKER_THREADS", values.get("worker_threads") or "8", at_most=256),
+        metrics_token=values.get("metrics_token") or None,
+        ci=source.get("CI", "").lower() in ("1", "true"),
+        plugin_variables=values,
+    )
+
+
+@functools.cache
+def current_settings() -> Settings:
+    """The settings of this process."""
+    return load_settings()
+
+
+def _integer(name: str, text: str, *, at_most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= at_most:
+        raise ConfigurationError(f"{name} is {text!r}.", hint=f"Set it to a whole number from 1 to {at_most}.")
+    return int(text)
+
+
+def _own_host(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+
+
+def _base_url(text: str, env: str) -> str:
+    parts = urlsplit(text.rstrip("/"))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"PORTAL_BASE_URL is {text!r}.", hint="Write it with its scheme, for example https://portal.example.com."
+        )
+    if env == "production" and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ConfigurationError(
+            "PORTAL_BASE_URL uses plain HTTP in production.",
+            hint="Put the portal behind HTTPS and write https:// in PORTAL_BASE_URL.",
+        )
+    return text.rstrip("/")
