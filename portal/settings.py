@@ -43,6 +43,7 @@ class Settings:
 
     @property
     def local(self) -> bool:
+        """Whether this is a person's own machine."""
         return self.env == "local"
 
     @property
@@ -52,6 +53,7 @@ class Settings:
 
     @property
     def public_host(self) -> str:
+        """The host name in `base_url`."""
         return urlsplit(self.base_url).hostname or ""
 
     def plugin_option(self, plugin: str, name: str) -> str | None:
@@ -84,7 +86,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         keyring_file=Path(values.get("keyring_file") or data_dir / "keyring.json").expanduser().absolute(),
         plugins=tuple(p.strip() for p in values.get("plugins", "plugins.stripe").split(",") if p.strip()),
         web_workers=_integer("PORTAL_WEB_WORKERS", values.get("web_workers") or "1", at_most=64),
-        worker_processes=_integer("PORTAL_WORKER_PROCESSES", values.get("worker_processes") or "1", at_most=64),
+        worker_processes=_integer(
+            "PORTAL_WORKER_PROCESSES", values.get("worker_processes") or "1", at_most=64
+        ),
         worker_threads=_integer("PORTAL_WORKER_THREADS", values.get("worker_threads") or "8", at_most=256),
         metrics_token=values.get("metrics_token") or None,
         ci=source.get("CI", "").lower() in ("1", "true"),
@@ -100,7 +104,9 @@ def current_settings() -> Settings:
 
 def _integer(name: str, text: str, *, at_most: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= at_most:
-        raise ConfigurationError(f"{name} is {text!r}.", hint=f"Set it to a whole number from 1 to {at_most}.")
+        raise ConfigurationError(
+            f"{name} is {text!r}.", hint=f"Set it to a whole number from 1 to {at_most}."
+        )
     return int(text)
 
 
@@ -112,7 +118,8 @@ def _base_url(text: str, env: str) -> str:
     parts = urlsplit(text.rstrip("/"))
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
-            f"PORTAL_BASE_URL is {text!r}.", hint="Write it with its scheme, for example https://portal.example.com."
+            f"PORTAL_BASE_URL is {text!r}.",
+            hint="Write it with its scheme, for example https://portal.example.com.",
         )
     if env == "production" and parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise ConfigurationError(
