@@ -1,0 +1,303 @@
+"""The portal's own PostgreSQL: made on first use, started by whoever needs it first, found after a crash."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from portal.database.installations import (
+    COMMAND_SECONDS,
+    Identity,
+    Installation,
+    find_installation,
+    open_folder,
+    reachable,
+    server_identity,
+)
+from portal.errors import ConfigurationError
+from portal.processes import alive, end, end_with_parent, wait_for
+
+USER = DATABASE = "portal"
+SOCKET = ".s.PGSQL.5432"
+LONGEST_SOCKET_PATH = 100
+"""The kernel allows 107 bytes on Linux and 103 on macOS."""
+START_SECONDS = 90
+"""Also covers the recovery after a crash."""
+STOP_SECONDS = 20
+PAUSE_SECONDS = 0.02
+ROOTS_PLACE = Path("/var/lib/workestra-portal")
+"""Where root keeps what `nobody` must reach and cannot, because the clone is in a private folder."""
+OPTIONS = ("listen_addresses=", "unix_socket_permissions=0700", "log_timezone=UTC", "timezone=UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL that accepts connections."""
+
+    connection: dict[str, str]
+    """Arguments for asyncpg and Piccolo: `host` (the socket's folder), `user`, `database`."""
+    pid: int
+    started_here: bool
+    """False: it ran already, so whoever started it ends it."""
+    process: psutil.Process
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is still there."""
+        return alive(self.process)
+
+    def stop(self, deadline_seconds: float = STOP_SECONDS) -> None:
+        """End the server, whoever started it: open transactions are rolled back, then all is written."""
+        if not end(self.process, signal_number=signal.SIGINT, deadline_seconds=deadline_seconds):
+            end(self.process, signal_number=signal.SIGQUIT, deadline_seconds=deadline_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of one server are."""
+
+    home: Path
+    sockets: Path
+
+    @property
+    def data(self) -> Path:
+        """The folder PostgreSQL calls PGDATA."""
+        return self.home / "data"
+
+
+def connection_arguments(data_dir: Path) -> dict[str, str]:
+    """Where the server of this folder listens, running or not. Changes nothing."""
+    return {"host": str(_places(data_dir).sockets), "user": USER, "database": DATABASE}
+
+
+def ensure_running(data_dir: Path, *, ends_with_caller: bool = False) -> Server:
+    """Start the server of this folder, or find the one that runs.
+
+    May be called by any number of processes at the same time: one starts the server, the others find it.
+
+    Args:
+        data_dir: the portal's data folder; data goes to `postgres/` in it, the log to `logs/postgres.log`.
+        ends_with_caller: the server also ends when the calling thread dies without a word (Linux).
+
+    Raises:
+        ConfigurationError: the folder cannot be written, PostgreSQL is missing, or it does not start.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    try:
+        places = _prepare_places(data_dir)
+        with _only_one(places.home / "lock", deadline):
+            return _find_or_start(data_dir, places, deadline, tied=ends_with_caller)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The database cannot be kept in {data_dir}: {error.strerror or error}.",
+            hint="Make the folder writable, or choose another one with PORTAL_DATA_DIR=…",
+        ) from error
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[Server]:
+    """The server for the length of a command; one that ran before runs on afterwards."""
+    server = ensure_running(data_dir, ends_with_caller=True)
+    try:
+        yield server
+    finally:
+        if server.started_here:
+            server.stop()
+
+
+def _places(data_dir: Path) -> Places:
+    home = data_dir / "postgres"
+    if not home.exists() and not reachable(data_dir, server_identity()):
+        home = ROOTS_PLACE / _short_name(data_dir)
+    home = home.resolve()
+    data = home / "data"
+    if len(os.fsencode(data / SOCKET)) <= LONGEST_SOCKET_PATH:
+        return Places(home, data)
+    return Places(home, Path(f"/tmp/workestra-portal-{os.geteuid()}-{_short_name(home)}"))  # noqa: S108 - checked to be ours
+
+
+def _short_name(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:12]
+
+
+def _prepare_places(data_dir: Path) -> Places:
+    open_folder(data_dir / "logs")
+    identity, places = server_identity(), _places(data_dir)
+    open_folder(places.home)
+    if not reachable(places.home, identity):
+        raise ConfigurationError(
+            f"PostgreSQL runs as the user nobody, who may not walk to {places.home}.",
+            hint="Allow it (chmod a+x) for each folder of that path, or start the portal as its owner.",
+        )
+    if places.home != (data_dir / "postgres").resolve():
+        (data_dir / "postgres").symlink_to(places.home)
+    if places.sockets != places.data:
+        _private_folder(places.sockets, identity)
+    return places
+
+
+def _private_folder(folder: Path, identity: Identity) -> None:
+    """Make the folder for the server's user alone, and trust no folder that another user laid out."""
+    owner = identity.get("user", os.geteuid())
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), owner):
+        raise ConfigurationError(f"{folder} belongs to somebody else.", hint="Remove it and start again.")
+    folder.chmod(0o700)
+    if identity:
+        os.chown(folder, owner, identity["group"])
+
+
+@contextmanager
+def _only_one(lock: Path, deadline: float) -> Iterator[None]:
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        while not _locked(descriptor):
+            _pause(deadline, "Another process has been starting the database for too long.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pause(deadline: float, problem: str) -> None:
+    if time.monotonic() > deadline:
+        raise ConfigurationError(problem, hint="Look into logs/postgres.log in the data folder.")
+    time.sleep(PAUSE_SECONDS)
+
+
+def _find_or_start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> Server:
+    """Under the lock. A server that is starting, recovering or stopping is waited for."""
+    process = _postmaster(places.data)
+    started_here = process is None
+    while process is None or not _ready(places):
+        if process is None or not alive(process):
+            process, started_here = _start(data_dir, places, deadline, tied=tied), True
+        _pause(deadline, f"PostgreSQL did not become ready within {START_SECONDS} seconds.")
+        if started_here and not alive(process):
+            raise ConfigurationError(
+                "PostgreSQL ended while it was starting.",
+                hint=f"Its last words are in {data_dir / 'logs' / 'postgres.log'}.",
+            )
+    return Server(connection_arguments(data_dir), process.pid, started_here, process)
+
+
+def _postmaster(data: Path) -> psutil.Process | None:
+    """The live server of this folder. A process number alone proves nothing: it may be reused or a zombie."""
+    try:
+        process = psutil.Process(int(_pid_file_lines(data)[0]))
+        is_ours = alive(process) and Path(process.cwd()) == data
+    except (IndexError, ValueError, psutil.Error):
+        return None
+    return process if is_ours else None
+
+
+def _pid_file_lines(data: Path) -> list[str]:
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _ready(places: Places) -> bool:
+    """PostgreSQL writes its state into the last line of its pid file."""
+    lines = _pid_file_lines(places.data)
+    return len(lines) > 7 and lines[7].strip() == "ready" and (places.sockets / SOCKET).exists()
+
+
+def _start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> psutil.Process:
+    identity = server_identity()
+    made_by = places.data / "PG_VERSION"
+    major = made_by.read_text().strip() if made_by.exists() else None
+    installation = find_installation(major, copies=ROOTS_PLACE / "programs")
+    with (data_dir / "logs" / "postgres.log").open("ab") as log:
+        if major is None:
+            _make_data(installation, places, log, identity)
+        _clear_leftovers(places, deadline)
+        command = [installation.program("postgres"), "-D", str(places.data), "-k", str(places.sockets)]
+        command += [word for option in OPTIONS for word in ("-c", option)]
+        return psutil.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGINT) if tied else None,  # noqa: PLW1509 - only a system call
+            **identity,
+        )
+
+
+def _make_data(installation: Installation, places: Places, log: IO[bytes], identity: Identity) -> None:
+    """Build the data beside its place and move it there when complete, so that a crash leaves none or all."""
+    unfinished = places.home / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _private_folder(unfinished, identity)
+    make = ["-U", USER, "--auth-local=trust", "--auth-host=reject", "-E", "UTF8", "--no-locale"]
+    _run([installation.program("initdb"), "-D", str(unfinished), *make], log, identity)
+    create = f"CREATE DATABASE {DATABASE};\n".encode()
+    _run(
+        [installation.program("postgres"), "--single", "-D", str(unfinished), "postgres"],
+        log,
+        identity,
+        create,
+    )
+    unfinished.rename(places.data)
+
+
+def _run(command: list[str], log: IO[bytes], identity: Identity, words: bytes = b"") -> None:
+    try:
+        subprocess.run(
+            command,
+            input=words,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            timeout=COMMAND_SECONDS,
+            check=True,
+            **identity,
+        )
+    except subprocess.SubprocessError as error:
+        raise ConfigurationError(
+            "PostgreSQL could not prepare its data folder.", hint=f"Its last words are in {log.name}."
+        ) from error
+
+
+def _clear_leftovers(places: Places, deadline: float) -> None:
+    """After a kill: PostgreSQL refuses to start while its old lock files name any process that exists."""
+    if not _pid_file_lines(places.data):
+        return
+    orphans = list(_processes_in(places.data))
+    if not wait_for(orphans, deadline_seconds=min(5.0, max(0.0, deadline - time.monotonic()))):
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                orphan.kill()
+        wait_for(orphans, deadline_seconds=5.0)
+    for name in (places.data / "postmaster.pid", places.sockets / f"{SOCKET}.lock", places.sockets / SOCKET):
+        name.unlink(missing_ok=True)
+
+
+def _processes_in(data: Path) -> Iterator[psutil.Process]:
+    """Every process of a server works in its data folder."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()) == data:
+                yield process
