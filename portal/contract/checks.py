@@ -1,0 +1,75 @@
+"""What a check of a connection is, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portal.contract.secrets import Secret
+    from portal.settings import Settings
+
+
+class CheckStatus(StrEnum):
+    """How a check ended. Only `failed` blocks saving; `warning` and `unproved` ask once more."""
+
+    PASSED = "passed"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNPROVED = "unproved"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckItem:
+    """One part of a check, shown as a chip: a permission, a payment method."""
+
+    label: str
+    status: CheckStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found, in words that a person can act on."""
+
+    status: CheckStatus
+    message: str
+    fix: str = ""
+    """What to do, in one or two sentences; empty when there is nothing to do."""
+    fix_url: str = ""
+    fix_label: str = ""
+    tag: str = ""
+    """A few words for the pill at the right: `9 of 10`, `Unproved`."""
+    code: str = ""
+    """Stable name for the help page, such as `STRIPE_KEY_REFUSED`."""
+    items: tuple[CheckItem, ...] = ()
+
+
+@dataclass(slots=True)
+class CheckContext:
+    """What a check may look at. `facts` is shared by the checks of one run (what an earlier one learned)."""
+
+    credentials: Mapping[str, Secret]
+    endpoint_url: str
+    settings: Settings
+    facts: dict[str, object] = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A named question about a connection.
+
+    `run` is called with a deadline of `seconds`; it may call the provider. `needs` names checks
+    that must not have failed, else this one is skipped with `skipped_because`.
+    """
+
+    id: str
+    title: str
+    waiting: str
+    run: Callable[[CheckContext], Awaitable[CheckResult]]
+    needs: tuple[str, ...] = ()
+    skipped_because: str = "Not checked because an earlier check failed."
+    seconds: float = 10.0

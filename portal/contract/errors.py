@@ -1,0 +1,55 @@
+"""What a gateway may raise; the portal knows what each one means for the work in hand."""
+
+from __future__ import annotations
+
+from portal.errors import PortalError
+
+
+class ProviderError(PortalError):
+    """The provider refused, and the same call will be refused again. Work is parked with these words."""
+
+    code = "PROVIDER_REFUSED"
+    status_code = 502
+
+
+class ProviderUnavailable(ProviderError):
+    """Nothing was applied, or repeating is safe: try again, not before `retry_after` seconds."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    status_code = 503
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(ProviderError):
+    """A write was sent and no answer came. It is looked up before anything is sent again."""
+
+    code = "PROVIDER_OUTCOME_UNKNOWN"
+    status_code = 503
+
+
+class AccountAuthFailed(ProviderError):
+    """The provider no longer takes the key: the connection is marked broken, work waits for a new key."""
+
+    code = "ACCOUNT_AUTH_FAILED"
+
+
+class AccountNotReady(ProviderUnavailable):
+    """The account cannot do this yet (requirements due, capability off): back off."""
+
+    code = "ACCOUNT_NOT_READY"
+
+
+class EventRefused(PortalError):
+    """The delivery is not what the provider would send. Answered 400 without detail."""
+
+    code = "EVENT_REFUSED"
+    status_code = 400
+
+
+class EventQuarantined(PortalError):
+    """A genuine event that must have no effect here (other mode, other account, foreign object)."""
+
+    code = "EVENT_QUARANTINED"

@@ -1,0 +1,244 @@
+"""What a plugin is. Everything the portal knows of a provider, it knows through this class."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from portal.contract.facts import Mode
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from litestar.types import ControllerRouterHandler
+
+    from portal.contract.checks import Check
+    from portal.contract.secrets import Secret
+    from portal.money import Money
+    from portal.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Who the plugin is. `requires_portal` is a range such as `>=1,<2`."""
+
+    id: str
+    title: str
+    version: str
+    summary: str
+    requires_portal: str
+    docs_url: str = ""
+    icon: str = ""
+    """File name below the plugin's `static/`, an SVG; empty: the first letter of the title."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One input of the connect form. Secret ones are masked, sealed and never shown again."""
+
+    name: str
+    label: str
+    hint: str
+    secret: bool = False
+    webhook: bool = False
+    """It belongs under the endpoint address, not under the API keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFeedback:
+    """Words for the slot below an input. `tone`: ok, warn, bad or mute."""
+
+    tone: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """Which account the credentials open. `(plugin, external_id, mode)` can be connected once."""
+
+    external_id: str
+    title: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One consequence of disconnecting, as a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalService:
+    """A helper process for `portal run` on a person's own machine, such as a sandbox."""
+
+    name: str
+    argv: tuple[str, ...]
+    ready_url: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the web and worker processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A connection as a plugin sees it: its own credentials, opened."""
+
+    id: int
+    mode: Mode
+    external_id: str
+    title: str
+    credentials: Mapping[str, Secret]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """What intake learned from a delivery whose signature holds."""
+
+    external_id: str
+    type: str
+    object_kind: str
+    object_id: str
+    mode: Mode
+    api_version: str | None
+    account_external_id: str | None = None
+    """Set when the delivery names an account of its own; it must equal the connection's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayableLine:
+    """A line of an invoice as the provider needs it. `amount` is the line's total, tax apart."""
+
+    description: str
+    quantity: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class PayableInvoice:
+    """What a plugin may know of an invoice. Amount and currency come from our row alone."""
+
+    id: int
+    number: str
+    total: Money
+    amount_due: Money
+    due_at: datetime | None
+    memo: str
+    customer_id: int
+    customer_name: str
+    customer_email: str | None
+    lines: tuple[PayableLine, ...]
+    tax: Money
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayPage:
+    """What the public pay page needs of a plugin: a partial, scripts, and where they may connect."""
+
+    template: str
+    context: Mapping[str, Any]
+    scripts: tuple[str, ...]
+    """Addresses of scripts, in order; own ones start with `/static/`."""
+    csp: Mapping[str, tuple[str, ...]]
+    """Additions to the page's Content-Security-Policy, such as `{"script-src": ("https://…",)}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStart:
+    """The answer to *start*: data for the browser. It may hold a client secret: never stored, never logged."""
+
+    data: Mapping[str, str]
+
+
+class Plugin(ABC):
+    """A provider. Subclass it in `<package>/plugin.py` and name it `plugin` there (an instance).
+
+    Class attributes describe, methods act. No method is called before migrations ran. The list that
+    a route sits in decides its guard and CSRF: `admin_routes` need a signed-in admin, `public_routes`
+    nobody, and both keep CSRF.
+    """
+
+    manifest: ClassVar[Manifest]
+    credentials: ClassVar[tuple[CredentialField, ...]]
+    checks: ClassVar[tuple[Check, ...]] = ()
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    admin_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
+    public_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
+    slots: ClassVar[Mapping[str, str]] = {}
+    """Slot name -> template of the plugin: `connect.help`, `account.connected`, `invoice.panel`."""
+
+    @abstractmethod
+    def check_field(self, name: str, values: Mapping[str, Secret], *, edited: bool) -> FieldFeedback:
+        """Feedback on one field while it is typed: pure, no network. `edited`: the person left the field."""
+
+    @abstractmethod
+    async def identify(self, credentials: Mapping[str, Secret], settings: Settings) -> AccountIdentity:
+        """The account behind the credentials.
+
+        Raises:
+            ProviderError: it cannot be told, with what to do.
+        """
+
+    @abstractmethod
+    def receive_event(
+        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret], now: datetime
+    ) -> ReceivedEvent:
+        """Prove the signature over the raw bytes, then read what intake needs. Pure and quick.
+
+        Raises:
+            EventRefused: anything else than a genuine, fresh delivery.
+        """
+
+    @abstractmethod
+    def webhook_secrets(self, credentials: Mapping[str, Secret]) -> tuple[Secret, ...]:
+        """The secrets that sign deliveries, among the credentials."""
+
+    @abstractmethod
+    def pay_page(self, account: Account, settings: Settings) -> PayPage:
+        """The payment form's partial and scripts; no network."""
+
+    @abstractmethod
+    async def start_payment(
+        self, account: Account, invoice: PayableInvoice, settings: Settings
+    ) -> PaymentStart:
+        """Make sure that the provider can take this payment, and give the browser what it needs.
+
+        Raises:
+            ProviderError: in words for the customer.
+        """
+
+    async def refresh_payment(self, account: Account, invoice_id: int) -> None:
+        """Read the payment's state at the provider and apply it (the return page asks for it)."""
+
+    async def disconnect_effects(self, account: Account) -> Sequence[Effect]:
+        """What disconnecting will do at the provider, as sentences."""
+        return ()
+
+    def mask(self, name: str, value: Secret) -> str:
+        """How a saved credential is shown: the start and the last four characters at most."""
+        return f"…{value.tail}"
+
+    def local_services(self, settings: Settings) -> Sequence[LocalService]:
+        """Processes that `portal run` starts beside the portal on a person's own machine."""
+        return ()
+
+    async def sandbox_credentials(self, endpoint_url: str, settings: Settings) -> Mapping[str, str] | None:
+        """Working credentials of a local sandbox, or None. Offered on the connect page in `local` only."""
+        return None
+
+    async def aclose(self) -> None:
+        """Close network clients; called when the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """One entry of `PORTAL_PLUGINS`: a plugin, or the reason why there is none."""
+
+    package: str
+    plugin: Plugin | None
+    error: str | None = None
+    directory: Path | None = None

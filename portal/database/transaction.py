@@ -1,0 +1,109 @@
+"""Transactions that always give their connection back, and read-only connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from piccolo.engine.postgres import PostgresTransaction
+
+from portal.database.engine import current_engine
+from portal.errors import PortalError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[Any]
+
+ACQUIRE_SECONDS = 4.0
+
+
+class DatabaseBusy(PortalError):
+    """No connection became free in time."""
+
+    code = "DATABASE_BUSY"
+    status_code = 503
+
+
+class Transaction(PostgresTransaction):
+    """Piccolo's transaction with a deadline for its connection, which goes back even when COMMIT fails.
+
+    Piccolo's own keeps the connection when COMMIT or ROLLBACK raises, so a few failed commits empty the pool.
+    Nested use joins the outer transaction. Do not run queries of one transaction side by side.
+    """
+
+    connection: Connection
+
+    async def __aenter__(self) -> Transaction:
+        if self._parent is not None:
+            return self._parent  # type: ignore[return-value]  # parents are made by this class alone
+        self.connection = await acquire()
+        try:
+            self.transaction = self.connection.transaction()
+            await self.begin()
+        except BaseException:
+            await _release(self.connection)
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if self._parent is not None:
+            return False
+        try:
+            if error is not None:
+                await self._undo()
+            elif not self._committed and not self._rolled_back:
+                await self.commit()
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            await _release(self.connection)
+        return False
+
+    async def _undo(self) -> None:
+        if not self._rolled_back and not self.connection.is_closed():
+            await self.rollback()
+
+
+def transaction() -> Transaction:
+    """`async with transaction() as tx:` runs Piccolo queries and `tx.connection` in one transaction."""
+    return Transaction(current_engine())
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[Connection]:
+    """A pooled asyncpg connection, for hot reads and single statements."""
+    held = await acquire()
+    try:
+        yield held
+    finally:
+        await _release(held)
+
+
+async def acquire() -> Connection:
+    """A connection of the pool within the deadline.
+
+    Raises:
+        DatabaseBusy: none became free, or the pool is not open.
+    """
+    pool = current_engine().pool
+    if pool is None:
+        raise DatabaseBusy("The database pool is not open.")
+    try:
+        held: Connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except TimeoutError:
+        raise DatabaseBusy("The database is busy.", hint="Try again in a moment.") from None
+    return held
+
+
+async def _release(held: Connection) -> None:
+    pool = current_engine().pool
+    if pool is not None:
+        # Shielded: a cancelled request must still give its connection back.
+        await asyncio.shield(pool.release(held, timeout=5))

@@ -1,0 +1,49 @@
+"""The ledger: money that moved, and the attempts to move it."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigInt, BigSerial, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.accounts.tables import ConnectedAccount
+
+
+class Payment(Table, tablename="payment"):
+    """A row of the ledger. Append-only: a trigger refuses changes (an unknown method may be filled in once)."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    invoice = BigInt(null=False)
+    """References `invoice` (the key is in the migration: this room stands below that one)."""
+    account = ForeignKey(ConnectedAccount, null=True, default=None, on_delete=OnDelete.restrict)
+    mode = Text(null=False)
+    kind = Text(null=False)
+    """`payment`, `refund`, `dispute` or `offline`."""
+    external_id = Text(null=False)
+    amount_minor = BigInt(null=False)
+    """What it adds to the paid sum: refunds and lost disputes are negative."""
+    currency = Text(null=False)
+    method = Text(null=True, default=None)
+    occurred_at = Timestamptz(null=False)
+    recorded_at = Timestamptz(null=False)
+
+
+class PaymentAttempt(Table, tablename="payment_attempt"):
+    """A try to pay: it moves no money by itself. The last word of the provider on it wins."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    invoice = BigInt(null=False)
+    account = ForeignKey(ConnectedAccount, null=False, on_delete=OnDelete.restrict)
+    mode = Text(null=False)
+    external_id = Text(null=False)
+    state = Text(null=False)
+    """`processing`, `succeeded` or `failed`; the last two are final."""
+    amount_minor = BigInt(null=False)
+    currency = Text(null=False)
+    method = Text(null=True, default=None)
+    code = Text(null=False, default="")
+    reason = Text(null=False, default="")
+    expected_at = Timestamptz(null=True, default=None)
+    occurred_at = Timestamptz(null=False)
+    recorded_at = Timestamptz(null=False)

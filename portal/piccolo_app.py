@@ -1,0 +1,30 @@
+"""Piccolo's view of the portal. Tables are listed by hand: a finder would take imported ones along."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig
+
+from portal.accounts.tables import ConnectedAccount, PendingEndpoint
+from portal.customers.tables import Customer, CustomerLink
+from portal.invoices.tables import Invoice, InvoiceLine
+from portal.payments.tables import Payment, PaymentAttempt
+from portal.sync.tables import SyncTask
+from portal.webhooks.tables import WebhookEvent
+
+APP_CONFIG = AppConfig(
+    app_name="portal",
+    migrations_folder_path=Path(__file__).parent / "piccolo_migrations",
+    table_classes=[
+        ConnectedAccount,
+        PendingEndpoint,
+        Customer,
+        CustomerLink,
+        Invoice,
+        InvoiceLine,
+        Payment,
+        PaymentAttempt,
+        SyncTask,
+        WebhookEvent,
+    ],
+    migration_dependencies=[],
+)

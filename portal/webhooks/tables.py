@@ -1,0 +1,34 @@
+"""The inbox: every delivery that was accepted, as it came."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigInt, BigSerial, Bytea, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.accounts.tables import ConnectedAccount
+
+
+class WebhookEvent(Table, tablename="webhook_event"):
+    """One event of a provider, stored once. It is the queue of record; messages only ring its bell."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    account = ForeignKey(ConnectedAccount, null=False, on_delete=OnDelete.restrict)
+    mode = Text(null=False)
+    external_id = Text(null=False)
+    type = Text(null=False)
+    object_kind = Text(null=False, default="")
+    object_id = Text(null=False, default="")
+    api_version = Text(null=True, default=None)
+    body = Bytea(null=False)
+    state = Text(null=False, default="received")
+    """`received`, `processing`, `processed`, `ignored`, `parked` or `rejected`."""
+    attempts = BigInt(null=False, default=0)
+    lease_until = Timestamptz(null=True, default=None)
+    due_at = Timestamptz(null=False)
+    error_code = Text(null=False, default="")
+    error_words = Text(null=False, default="")
+    outcome = Text(null=False, default="")
+    """What it did, as a sentence: `Marked INV-0043 paid`."""
+    received_at = Timestamptz(null=False)
+    processed_at = Timestamptz(null=True, default=None)

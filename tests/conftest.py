@@ -1,0 +1,66 @@
+"""Shared fixtures: one migrated real PostgreSQL for the run, emptied before each test that asks for it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+# Before anything reads the settings: tests never touch a person's own data.
+_HOME = Path(tempfile.mkdtemp(prefix="portal-tests-"))
+os.environ.setdefault("PORTAL_DATA_DIR", str(_HOME))
+os.environ.setdefault("PORTAL_BASE_URL", "http://testserver.local")
+os.environ.pop("PORTAL_BROKER_URL", None)
+
+from portal.database import embedded, engine, migrations  # noqa: E402 - after the environment is set
+from portal.settings import Settings, current_settings  # noqa: E402
+
+NEVER_EMPTIED = frozenset({"migration"})
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The settings of the test process: `local`, embedded PostgreSQL, a data folder of its own."""
+    return current_settings()
+
+
+@pytest.fixture(scope="session")
+def postgres(settings: Settings) -> Iterator[None]:
+    """A running PostgreSQL: the one that PORTAL_DATABASE_URL names, else the embedded one."""
+    if settings.database_url:
+        yield
+        return
+    server = embedded.ensure_running(settings.data_dir, ends_with_caller=True)
+    yield
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgres: None) -> AsyncIterator[None]:
+    """All migrations applied and the pool open."""
+    await migrations.migrate()
+    await engine.open_pool(name="portal-tests")
+    yield
+    await engine.close_pool()
+
+
+@pytest.fixture
+async def database(migrated: None, settings: Settings) -> None:
+    """An empty, migrated database."""
+    await empty_tables(settings)
+
+
+async def empty_tables(settings: Settings) -> None:
+    """Remove every row, triggers aside, and restart the counters."""
+    connection = await asyncpg.connect(**engine.connection_options(settings, name="portal-tests-clean"))
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = ", ".join(f'"{row[0]}"' for row in rows if row[0] not in NEVER_EMPTIED)
+        if names:
+            await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    finally:
+        await connection.close()

@@ -1,0 +1,75 @@
+"""A transaction gives its connection back whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from portal.database.engine import current_engine
+from portal.database.transaction import transaction
+
+
+@pytest.fixture
+async def deferred(database: None) -> None:
+    """A table whose constraint fails at COMMIT, not before."""
+    async with transaction() as tx:
+        await tx.connection.execute(
+            "DROP TABLE IF EXISTS late_failure, late_failure_parent; CREATE TABLE late_failure_parent (id int PRIMARY KEY)"
+        )
+        await tx.connection.execute(
+            "CREATE TABLE late_failure (id int PRIMARY KEY REFERENCES late_failure_parent (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+
+
+def free_connections() -> int:
+    """How many connections the pool could still hand out."""
+    pool = current_engine().pool
+    assert pool is not None
+    return int(pool.get_max_size() - pool.get_size() + pool.get_idle_size())
+
+
+async def test_failed_commit_gives_the_connection_back(deferred: None) -> None:
+    before = free_connections()
+    for _ in range(3):
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            async with transaction() as tx:
+                await tx.connection.execute("INSERT INTO late_failure VALUES (-1)")
+    assert free_connections() == before
+
+
+async def test_killed_backend_gives_the_connection_back(database: None) -> None:
+    before = free_connections()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        async with transaction() as tx:
+            await tx.connection.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert free_connections() >= before
+
+
+async def test_cancelled_work_gives_the_connection_back(database: None) -> None:
+    before = free_connections()
+
+    async def wait() -> None:
+        async with transaction() as tx:
+            await tx.connection.execute("SELECT pg_sleep(5)")
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert free_connections() >= before
+
+
+async def test_nested_transaction_joins_the_outer_one(database: None) -> None:
+    with pytest.raises(LookupError):
+        async with transaction() as outer:
+            async with transaction() as inner:
+                await inner.connection.execute(
+                    "INSERT INTO customer (name, created_at, updated_at) VALUES ('A', now(), now())"
+                )
+                assert inner is outer
+            raise LookupError
+    async with transaction() as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM customer") == 0
