@@ -5,7 +5,10 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig
 
 from portal.accounts.tables import ConnectedAccount, PendingEndpoint
+from portal.audit.tables import AuditEntry
+from portal.auth.tables import LoginAttempt, Person, PersonSession, SetupToken
 from portal.customers.tables import Customer, CustomerLink
+from portal.finance.tables import Organisation
 from portal.invoices.tables import Invoice, InvoiceLine
 from portal.payments.tables import Payment, PaymentAttempt
 from portal.sync.tables import SyncTask
@@ -25,6 +28,12 @@ APP_CONFIG = AppConfig(
         PaymentAttempt,
         SyncTask,
         WebhookEvent,
+        Organisation,
+        Person,
+        PersonSession,
+        LoginAttempt,
+        SetupToken,
+        AuditEntry,
     ],
     migration_dependencies=[],
 )
