@@ -7,13 +7,14 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict
 
 import psutil
 
@@ -42,12 +43,19 @@ ROOTS_PLACE = Path("/var/lib/workestra-portal")
 OPTIONS = ("listen_addresses=", "unix_socket_permissions=0700", "log_timezone=UTC", "timezone=UTC")
 
 
+class Connection(TypedDict):
+    """Arguments for asyncpg and Piccolo; `host` is the folder of the socket."""
+
+    host: str
+    user: str
+    database: str
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A PostgreSQL that accepts connections."""
 
-    connection: dict[str, str]
-    """Arguments for asyncpg and Piccolo: `host` (the socket's folder), `user`, `database`."""
+    connection: Connection
     pid: int
     started_here: bool
     """False: it ran already, so whoever started it ends it."""
@@ -77,7 +85,7 @@ class Places:
         return self.home / "data"
 
 
-def connection_arguments(data_dir: Path) -> dict[str, str]:
+def connection_arguments(data_dir: Path) -> Connection:
     """Where the server of this folder listens, running or not. Changes nothing."""
     return {"host": str(_places(data_dir).sockets), "user": USER, "database": DATABASE}
 
@@ -96,8 +104,9 @@ def ensure_running(data_dir: Path, *, ends_with_caller: bool = False) -> Server:
     """
     deadline = time.monotonic() + START_SECONDS
     try:
-        places = _prepare_places(data_dir)
-        with _only_one(places.home / "lock", deadline):
+        open_folder(data_dir / "logs")
+        with _only_one(data_dir / "postgres.lock", deadline):
+            places = _prepare_places(data_dir)
             return _find_or_start(data_dir, places, deadline, tied=ends_with_caller)
     except OSError as error:
         raise ConfigurationError(
@@ -117,6 +126,16 @@ def running(data_dir: Path) -> Iterator[Server]:
             server.stop()
 
 
+def erase(data_dir: Path) -> None:
+    """Stop the server of this folder and delete its data, wherever it is. For tests."""
+    places = _places(data_dir)
+    _stop_leftover(places.data)
+    for folder in {places.home, places.sockets}:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (data_dir / "postgres").is_symlink():
+        (data_dir / "postgres").unlink()
+
+
 def _places(data_dir: Path) -> Places:
     home = data_dir / "postgres"
     if not home.exists() and not reachable(data_dir, server_identity()):
@@ -133,19 +152,33 @@ def _short_name(folder: Path) -> str:
 
 
 def _prepare_places(data_dir: Path) -> Places:
-    open_folder(data_dir / "logs")
     identity, places = server_identity(), _places(data_dir)
+    link = data_dir / "postgres"
+    if places.home != link.resolve():
+        _set_aside(places)
+        link.unlink(missing_ok=True)
+        link.symlink_to(places.home)
     open_folder(places.home)
     if not reachable(places.home, identity):
         raise ConfigurationError(
             f"PostgreSQL runs as the user nobody, who may not walk to {places.home}.",
             hint="Allow it (chmod a+x) for each folder of that path, or start the portal as its owner.",
         )
-    if places.home != (data_dir / "postgres").resolve():
-        (data_dir / "postgres").symlink_to(places.home)
     if places.sockets != places.data:
         _private_folder(places.sockets, identity)
     return places
+
+
+def _set_aside(places: Places) -> None:
+    """Data of an earlier folder with the same path, deleted since, is neither used nor destroyed."""
+    if places.home.exists():
+        _stop_leftover(places.data)
+        places.home.rename(f"{places.home}-until-{time.time_ns()}")
+
+
+def _stop_leftover(data: Path) -> None:
+    if process := _postmaster(data):
+        end(process, signal_number=signal.SIGINT, deadline_seconds=STOP_SECONDS)
 
 
 def _private_folder(folder: Path, identity: Identity) -> None:
@@ -218,9 +251,12 @@ def _pid_file_lines(data: Path) -> list[str]:
 
 
 def _ready(places: Places) -> bool:
-    """PostgreSQL writes its state into the last line of its pid file."""
+    """PostgreSQL writes its state into the eighth line of its pid file; a killed one leaves "ready" there."""
     lines = _pid_file_lines(places.data)
-    return len(lines) > 7 and lines[7].strip() == "ready" and (places.sockets / SOCKET).exists()
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(places.sockets / SOCKET)) == 0
 
 
 def _start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> psutil.Process:
@@ -234,16 +270,18 @@ def _start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> ps
         _clear_leftovers(places, deadline)
         command = [installation.program("postgres"), "-D", str(places.data), "-k", str(places.sockets)]
         command += [word for option in OPTIONS for word in ("-c", option)]
-        return psutil.Popen(
+        child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
             start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGINT) if tied else None,  # noqa: PLW1509 - only a system call
+            preexec_fn=end_with_parent(signal.SIGINT) if tied else None,  # noqa: PLW1509 - one system call
             **identity,
         )
+    child.returncode = 0  # psutil waits for it from here on; Popen would complain when it is forgotten
+    return psutil.Process(child.pid)
 
 
 def _make_data(installation: Installation, places: Places, log: IO[bytes], identity: Identity) -> None:
