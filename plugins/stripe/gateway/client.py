@@ -1,0 +1,170 @@
+"""One SDK client per connection over one HTTP client per event loop, and the SDK's errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import stripe as stripe_sdk
+
+from portal.sdk import (
+    LOOPBACK,
+    AccountAuthFailed,
+    ConfigurationError,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    Secret,
+    Settings,
+)
+
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = 20
+"""For a whole call; below the deadline of an actor, above what Stripe needs on a bad day."""
+
+stripe_sdk.enable_telemetry = False  # else the SDK writes a file in the home folder and sends it along
+
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, stripe_sdk.AIOHTTPClient] = weakref.WeakKeyDictionary()
+
+
+class PermissionMissing(ProviderError):
+    """The key lacks a right; `right` is the name Stripe gives it (`rak_…`), or empty."""
+
+    code = "STRIPE_PERMISSION_MISSING"
+
+    def __init__(self, message: str, *, right: str = "") -> None:
+        super().__init__(message, hint="Edit the key in Stripe and allow it.")
+        self.right = right
+
+
+class ObjectMissing(ProviderError):
+    """Stripe has no object with this id (deleted, other account, or other mode)."""
+
+    code = "STRIPE_OBJECT_MISSING"
+    status_code = 404
+
+
+class CallRefused(ProviderError):
+    """Stripe refused the call as it was made; `stripe_code` and `param` say where."""
+
+    code = "STRIPE_CALL_REFUSED"
+
+    def __init__(self, message: str, *, stripe_code: str = "", param: str = "") -> None:
+        super().__init__(message)
+        self.stripe_code = stripe_code
+        self.param = param
+
+
+def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClient:
+    """A client for one connection, cheap to make. It never retries: the outbox and the inbox do.
+
+    Raises:
+        ConfigurationError: the API base is redirected to anything but loopback, or with a live key.
+    """
+    base = settings.plugin_option("stripe", "api_base")
+    if base:
+        _refuse_unsafe_base(base, secret_key)
+    return _client(secret_key.reveal(), base, _http_client())
+
+
+@contextmanager
+def translated_errors(*, write: bool = False) -> Iterator[None]:
+    """Turn the SDK's errors into ours. `write`: no answer means that nobody knows whether it was applied."""
+    try:
+        yield
+    except stripe_sdk.StripeError as error:
+        _translate(error, write=write)
+
+
+async def close_clients() -> None:
+    """Close the HTTP client of the running loop."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.close_async()
+
+
+@functools.lru_cache(maxsize=64)
+def _client(key: str, base: str | None, http_client: stripe_sdk.AIOHTTPClient) -> stripe_sdk.StripeClient:
+    return stripe_sdk.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base} if base else {},
+        max_network_retries=0,
+        http_client=http_client,
+    )
+
+
+def _http_client() -> stripe_sdk.AIOHTTPClient:
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = stripe_sdk.AIOHTTPClient(timeout=TIMEOUT_SECONDS)
+    return _clients[loop]
+
+
+def _refuse_unsafe_base(base: str, key: Secret) -> None:
+    if urlsplit(base).hostname not in LOOPBACK:
+        raise ConfigurationError(
+            "PORTAL_STRIPE_API_BASE points away from this machine.",
+            hint="Leave it unset to talk to Stripe. It exists for the local sandbox alone.",
+        )
+    if "_live_" in key.reveal()[:9]:
+        raise ConfigurationError(
+            "A live key was given while PORTAL_STRIPE_API_BASE points at a sandbox.",
+            hint="Use test keys with the sandbox.",
+        )
+
+
+def _translate(error: stripe_sdk.StripeError, *, write: bool) -> NoReturn:
+    # `from None`: the SDK's error holds headers and bodies, which must not reach a traceback.
+    raise _ours(error, write=write) from None
+
+
+def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
+    details = error.error
+    code = str(getattr(details, "code", None) or "")
+    message = str(getattr(details, "message", None) or "Stripe gave no reason.")
+    match error:
+        case stripe_sdk.AuthenticationError():
+            words = "This key has expired." if code == "api_key_expired" else "It may have been rolled or deleted."
+            return AccountAuthFailed(f"Stripe refused this key. {words}", hint="Enter a new key.")
+        case stripe_sdk.PermissionError():
+            return PermissionMissing("The key lacks a permission.", right=_right_in(message))
+        case stripe_sdk.RateLimitError():
+            return ProviderUnavailable("Stripe asks us to slow down.", retry_after=_retry_after(error))
+        case stripe_sdk.APIConnectionError():
+            return _no_answer(write=write)
+        case stripe_sdk.InvalidRequestError() if code == "resource_missing" and error.http_status == 404:
+            return ObjectMissing(message)
+        case stripe_sdk.CardError() | stripe_sdk.InvalidRequestError() | stripe_sdk.IdempotencyError():
+            return CallRefused(message, stripe_code=code, param=str(getattr(details, "param", None) or ""))
+    if error.http_status == 409:
+        return ProviderUnavailable("Stripe is still busy with the same call.", retry_after=1.0)
+    return _server_error(error, write=write)
+
+
+def _no_answer(*, write: bool) -> ProviderError:
+    if write:
+        return OutcomeUnknown("Stripe did not answer; the call may have been applied.")
+    return ProviderUnavailable("Stripe could not be reached.")
+
+
+def _server_error(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
+    if write and (error.http_status or 500) >= 500:
+        return OutcomeUnknown(f"Stripe answered {error.http_status}; the call may have been applied.")
+    return ProviderUnavailable(f"Stripe answered {error.http_status}.", retry_after=_retry_after(error))
+
+
+def _retry_after(error: stripe_sdk.StripeError) -> float | None:
+    headers = error.headers or {}
+    text = next((str(v) for k, v in dict(headers).items() if k.lower() == "retry-after"), "")
+    return float(text) if text.isdecimal() else None
+
+
+def _right_in(message: str) -> str:
+    start = message.find("'rak_")
+    return message[start + 1 : message.index("'", start + 1)] if start >= 0 else ""

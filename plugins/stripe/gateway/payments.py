@@ -1,0 +1,114 @@
+"""Calls for customers, invoices and their payments. Plain dictionaries out: `domain/` reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import stripe as stripe_sdk
+
+from plugins.stripe.gateway.client import client_for, translated_errors
+from portal.sdk import Account, Settings
+
+INVOICE_EXPAND = ["payments.data.payment.payment_intent"]
+Raw = dict[str, Any]
+
+
+def _v1(account: Account, settings: Settings) -> stripe_sdk.V1Services:
+    return client_for(account.credentials["secret_key"], settings).v1
+
+
+def _plain(answer: stripe_sdk.StripeObject) -> Raw:
+    return dict(answer.to_dict(for_json=True))
+
+
+async def create_customer(account: Account, settings: Settings, *, key: str, fields: Raw) -> Raw:
+    """Create a customer. Raises OutcomeUnknown when no answer came."""
+    with translated_errors(write=True):
+        made = await _v1(account, settings).customers.create_async(fields, {"idempotency_key": key})
+    return _plain(made)
+
+
+async def retrieve_customer(account: Account, settings: Settings, customer: str) -> Raw:
+    """The customer; a deleted one has `deleted: true`."""
+    with translated_errors():
+        return _plain(await _v1(account, settings).customers.retrieve_async(customer))
+
+
+async def create_invoice(account: Account, settings: Settings, *, key: str, fields: Raw) -> Raw:
+    """Create a draft invoice. Raises OutcomeUnknown when no answer came."""
+    with translated_errors(write=True):
+        made = await _v1(account, settings).invoices.create_async(fields, {"idempotency_key": key})
+    return _plain(made)
+
+
+async def add_invoice_lines(
+    account: Account, settings: Settings, *, invoice: str, key: str, lines: list[Raw]
+) -> Raw:
+    """Add lines to a draft."""
+    with translated_errors(write=True):
+        changed = await _v1(account, settings).invoices.add_lines_async(
+            invoice, {"lines": lines}, {"idempotency_key": key}
+        )
+    return _plain(changed)
+
+
+async def finalize_invoice(account: Account, settings: Settings, *, invoice: str, key: str) -> Raw:
+    """Finalise a draft; the answer carries its payments."""
+    with translated_errors(write=True):
+        final = await _v1(account, settings).invoices.finalize_invoice_async(
+            invoice, {"auto_advance": False, "expand": INVOICE_EXPAND}, {"idempotency_key": key}
+        )
+    return _plain(final)
+
+
+async def void_invoice(account: Account, settings: Settings, *, invoice: str, key: str) -> Raw:
+    """Void an open or uncollectible invoice; its payment intent is cancelled with it."""
+    with translated_errors(write=True):
+        void = await _v1(account, settings).invoices.void_invoice_async(
+            invoice, {"expand": INVOICE_EXPAND}, {"idempotency_key": key}
+        )
+    return _plain(void)
+
+
+async def retrieve_invoice(account: Account, settings: Settings, invoice: str) -> Raw:
+    """The invoice with its payments and their intents: the one read that all its events share."""
+    with translated_errors():
+        return _plain(await _v1(account, settings).invoices.retrieve_async(invoice, {"expand": INVOICE_EXPAND}))
+
+
+async def client_secret_of(account: Account, settings: Settings, invoice: str) -> tuple[str | None, Raw]:
+    """The client secret for the browser (None when nothing is left to pay) and the invoice without it."""
+    with translated_errors():
+        found = _plain(
+            await _v1(account, settings).invoices.retrieve_async(
+                invoice, {"expand": ["confirmation_secret", *INVOICE_EXPAND]}
+            )
+        )
+    secret = found.pop("confirmation_secret", None)
+    return (secret or {}).get("client_secret"), found
+
+
+async def find_invoice(
+    account: Account, settings: Settings, *, customer: str, portal_key: str, since: datetime
+) -> Raw | None:
+    """Our copy among the customer's invoices, by the metadata that every one of ours carries."""
+    with translated_errors():
+        page = await _v1(account, settings).invoices.list_async(
+            {"customer": customer, "created": {"gte": int(since.timestamp())}, "limit": 100}
+        )
+        async for invoice in page.auto_paging_iter():
+            plain = _plain(invoice)
+            if plain.get("metadata", {}).get("portal_invoice") == portal_key:
+                return plain
+    return None
+
+
+async def invoice_of_payment_intent(account: Account, settings: Settings, intent: str) -> str | None:
+    """The id of the invoice that this intent pays, or None when it pays none."""
+    with translated_errors():
+        page = await _v1(account, settings).invoice_payments.list_async(
+            {"payment": {"type": "payment_intent", "payment_intent": intent}, "limit": 1}
+        )
+    found = [_plain(entry) for entry in page.data]
+    return str(found[0]["invoice"]) if found else None
