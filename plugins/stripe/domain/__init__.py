@@ -1,0 +1,1 @@
+"""What is true of Stripe without asking it: pure, standard library only."""
