@@ -1,0 +1,102 @@
+"""What `base.html` and `plain.html` need to know, gathered in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Theme = Literal["light", "dark"]
+ShownMode = Literal["test", "live"]
+Tone = Literal["ok", "warn", "bad", "run", "mute"]
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One link of the navigation. `badge` is a short count such as `3`."""
+
+    label: str
+    href: str
+    icon: str
+    current: bool = False
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NavSection:
+    """Links under one heading; the first section usually has none."""
+
+    title: str
+    items: tuple[NavItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in, as shown at the foot of the navigation."""
+
+    name: str
+    role: str
+
+    @property
+    def initials(self) -> str:
+        """At most two letters for the round badge."""
+        words = self.name.split()
+        return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence at the top of the next page. It receives the focus."""
+
+    tone: Tone
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The frame around a page."""
+
+    csrf_token: str = ""
+    organisation: str = "Portal"
+    person: Person | None = None
+    sections: tuple[NavSection, ...] = ()
+    mode: ShownMode | None = None
+    theme: Theme | None = None
+    """None: what the system prefers."""
+    notice: Notice | None = None
+    time_zone: str = "UTC"
+    """The viewer's zone; the `datetime` and `date` filters show times in it."""
+    live: str | None = None
+    """Address of an event stream that updates this page, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """What an error page says. `reference` is the id that is also in the log."""
+
+    message: str
+    hint: str = ""
+    code: str = ""
+    reference: str = ""
+    back_href: str = "/"
+    back_label: str = "Go to the dashboard"
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """The sections of the sidebar, without a current item."""
+
+    sections: tuple[NavSection, ...] = field(default_factory=tuple)
+
+    def at(self, path: str) -> tuple[NavSection, ...]:
+        """The same sections with the item marked whose address fits `path` best."""
+        links = [item.href for section in self.sections for item in section.items]
+        best = max((href for href in links if _covers(href, path)), key=len, default=None)
+        return tuple(_mark(section, best) for section in self.sections)
+
+
+def _covers(href: str, path: str) -> bool:
+    return path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
+
+
+def _mark(section: NavSection, href: str | None) -> NavSection:
+    return replace(section, items=tuple(replace(item, current=item.href == href) for item in section.items))

@@ -1,0 +1,126 @@
+// Small helps for pages that work without it. Behaviour is asked for by data-* attributes.
+(() => {
+  const byId = id => document.getElementById(id);
+  const say = text => { byId('say').textContent = text; };
+
+  // data-reveal="<input id>": show or hide a secret.
+  function reveal(button) {
+    const input = byId(button.dataset.reveal);
+    const shown = input.type === 'password';
+    input.type = shown ? 'text' : 'password';
+    button.setAttribute('aria-pressed', shown);
+    button.querySelector('span').textContent = shown ? 'Hide' : 'Show';
+  }
+
+  // data-copy="<id>": copy the value or text of an element. Falls back to selecting it.
+  async function copy(button) {
+    const source = byId(button.dataset.copy);
+    const label = button.querySelector('[data-copy-label]');
+    try {
+      await navigator.clipboard.writeText((source.value ?? source.textContent).trim());
+      label.textContent = 'Copied';
+      say('Copied');
+    } catch {
+      getSelection().selectAllChildren(source);
+      label.textContent = 'Selected';
+      say('Press Control C to copy');
+    }
+    setTimeout(() => { label.textContent = 'Copy'; }, 2000);
+  }
+
+  // data-dialog="<id>": open that dialog instead of following the link.
+  function openDialog(link, event) {
+    const dialog = byId(link.dataset.dialog);
+    if (!dialog || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    dialog.showModal();
+  }
+
+  function closeDialog(button, event) {
+    const dialog = button.closest('dialog');
+    if (!dialog) return;
+    event.preventDefault();
+    dialog.close();
+  }
+
+  const clicks = {
+    '[data-reveal]': reveal,
+    '[data-copy]': copy,
+    '[data-dialog]': openDialog,
+    '[data-close]': closeDialog,
+    '[data-dismiss]': () => byId('alert').replaceChildren(),
+    '[data-retry]': () => { byId('alert').replaceChildren(); retry?.(); },
+  };
+  document.addEventListener('click', event => {
+    if (event.target.matches?.('dialog')) return event.target.close();
+    for (const [selector, act] of Object.entries(clicks)) {
+      const element = event.target.closest?.(selector);
+      if (element) return act(element, event);
+    }
+  });
+
+  // A POST is sent once: the pressed button is busy until the answer is there.
+  const release = form => form.querySelectorAll('[aria-busy=true]').forEach(b => b.removeAttribute('aria-busy'));
+  document.addEventListener('submit', event => {
+    const form = event.target;
+    const button = event.submitter ?? form.querySelector('[type=submit]');
+    if (form.method !== 'post' || !button) return;
+    if (button.getAttribute('aria-busy') === 'true') {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    delete form.dataset.dirty;
+    button.setAttribute('aria-busy', 'true');
+  }, true);
+  document.addEventListener('htmx:finally:request', event => {
+    if (event.target.matches?.('form')) release(event.target);
+  });
+  addEventListener('pageshow', event => { if (event.persisted) document.querySelectorAll('form').forEach(release); });
+
+  // form[data-guard]: leaving with changes asks first.
+  document.addEventListener('input', event => {
+    const form = event.target.form;
+    if (form && 'guard' in form.dataset) form.dataset.dirty = '';
+  });
+  addEventListener('beforeunload', event => {
+    if (document.querySelector('form[data-dirty]')) event.preventDefault();
+  });
+
+  // No answer, or none worth showing: keep the page, say so, offer to try again.
+  let retry;
+  function toast(template, detail) {
+    byId('alert').replaceChildren(byId(template).content.cloneNode(true));
+    const { sourceElement: element, sourceEvent: cause } = detail.ctx;
+    retry = () => element.matches('form') ? element.requestSubmit() : htmx.trigger(element, cause.type);
+  }
+  document.addEventListener('htmx:error', event => {
+    const { ctx, error } = event.detail;
+    if (ctx && (error?.name === 'TypeError' || ctx.request.signal.reason === 'timeout')) toast('toast-offline', event.detail);
+  });
+  document.addEventListener('htmx:response:error', event => {
+    const { response } = event.detail.ctx;
+    if (response.status >= 500 && !response.headers.get('content-type')?.includes('html')) toast('toast-failed', event.detail);
+  });
+  document.addEventListener('htmx:after:request', () => byId('alert').replaceChildren());
+
+  // After a swap: focus what asks for it, never lose focus, open dialogs that arrived, mark refused inputs.
+  let focused;
+  document.addEventListener('htmx:before:swap', () => { focused = document.activeElement; });
+  document.addEventListener('htmx:after:swap', () => {
+    document.querySelector('dialog[data-open]:not([open])')?.showModal();
+    const wanted = document.querySelector('[data-focus]');
+    if (wanted && wanted !== seen) { seen = wanted; wanted.focus(); }
+    else if (document.activeElement === document.body && focused && focused !== document.body) {
+      (byId(focused.id) ?? byId('page-title') ?? byId('main'))?.focus();
+    }
+    document.querySelectorAll('.p-fb').forEach(slot => {
+      const input = byId(slot.id.replace(/-fb$/, ''));
+      if (!input) return;
+      if (slot.querySelector('[data-tone=bad]')) input.setAttribute('aria-invalid', 'true');
+      else input.removeAttribute('aria-invalid');
+    });
+  });
+  let seen = document.querySelector('[data-focus]');
+  seen?.focus();
+})();
