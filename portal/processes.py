@@ -49,6 +49,32 @@ def end(process: psutil.Process, *, signal_number: int, deadline_seconds: float)
     return wait_for([process], deadline_seconds=deadline_seconds)
 
 
+def kill_group(leader_pid: int) -> None:
+    """Kill whatever is left of the process group that this process led."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader_pid, signal.SIGKILL)
+
+
+def marked(variable: str, value: str) -> list[psutil.Process]:
+    """Processes, other than ours, that were started with this variable; a reused pid cannot be among them."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(variable) == value and alive(process):
+                found.append(process)
+    return found
+
+
+def end_all(processes: Sequence[psutil.Process], *, deadline_seconds: float) -> None:
+    """Ask them all to end, and kill those that did not in time."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal_number)
+        if wait_for(processes, deadline_seconds=deadline_seconds):
+            return
+
+
 def wait_for(processes: Sequence[psutil.Process], *, deadline_seconds: float) -> bool:
     """Wait until every process is gone; the zombie of another parent counts as gone."""
     deadline = time.monotonic() + deadline_seconds

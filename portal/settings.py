@@ -102,6 +102,11 @@ def current_settings() -> Settings:
     return load_settings()
 
 
+def environment_with(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a child process: ours, and these variables."""
+    return {**os.environ, **extra}
+
+
 def _integer(name: str, text: str, *, at_most: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= at_most:
         raise ConfigurationError(

@@ -37,6 +37,7 @@ LONGEST_SOCKET_PATH = 100
 START_SECONDS = 90
 """Also covers the recovery after a crash."""
 STOP_SECONDS = 20
+KILL_SECONDS = 5
 PAUSE_SECONDS = 0.02
 ROOTS_PLACE = Path("/var/lib/workestra-portal")
 """Where root keeps what `nobody` must reach and cannot, because the clone is in a private folder."""
@@ -69,7 +70,12 @@ class Server:
     def stop(self, deadline_seconds: float = STOP_SECONDS) -> None:
         """End the server, whoever started it: open transactions are rolled back, then all is written."""
         if not end(self.process, signal_number=signal.SIGINT, deadline_seconds=deadline_seconds):
-            end(self.process, signal_number=signal.SIGQUIT, deadline_seconds=deadline_seconds)
+            self.kill()
+
+    def kill(self) -> None:
+        """End the server at once; the next start recovers what was committed."""
+        if not end(self.process, signal_number=signal.SIGQUIT, deadline_seconds=KILL_SECONDS):
+            end(self.process, signal_number=signal.SIGKILL, deadline_seconds=KILL_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""Whether the database answers, told in words that never contain its password."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from portal.database.engine import connection_options
+from portal.errors import ConfigurationError
+from portal.settings import Settings
+
+OLDEST_MAJOR = 14
+NOT_REACHED_HINT = "Check that PostgreSQL runs there, and the host and port in PORTAL_DATABASE_URL."
+
+
+async def server_version(settings: Settings) -> str:
+    """Connect once; the server's version, such as `18.4`.
+
+    Raises:
+        ConfigurationError: it cannot be used, with the reason.
+    """
+    where = described(settings)
+    try:
+        connection = await asyncpg.connect(**connection_options(settings, name="portal-check"))
+    except (OSError, TimeoutError) as error:
+        raise ConfigurationError(
+            f"The database at {where} does not answer.", hint=NOT_REACHED_HINT
+        ) from error
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise ConfigurationError(
+            f"The database at {where} refuses us: {error}.",
+            hint="Check the user, password and database name in PORTAL_DATABASE_URL.",
+        ) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise ConfigurationError(
+            f"The database at {where} cannot be used ({type(error).__name__}).",
+            hint="Write PORTAL_DATABASE_URL like postgresql://user:password@host:5432/database.",
+        ) from error
+    try:
+        version = connection.get_server_version()
+    finally:
+        await connection.close()
+    if version.major < OLDEST_MAJOR:
+        raise ConfigurationError(
+            f"The database at {where} is PostgreSQL {version.major}.", hint=f"Use {OLDEST_MAJOR} or newer."
+        )
+    return f"{version.major}.{version.minor}"
+
+
+def described(settings: Settings) -> str:
+    """Host, port and database, without user and password."""
+    if not settings.database_url:
+        return str(settings.data_dir / "postgres")
+    try:
+        parts = urlsplit(settings.database_url)
+        return f"{parts.hostname or 'this machine'}:{parts.port or 5432}{parts.path}"
+    except ValueError:
+        return "PORTAL_DATABASE_URL"
