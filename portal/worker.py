@@ -1,0 +1,68 @@
+"""What `dramatiq portal.worker` runs: the broker, the portal's actors and those of every loaded plugin."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+
+import dramatiq
+from dramatiq.broker import Broker
+
+from portal.contract.loading import import_optional, installed_plugins
+from portal.database.engine import close_pool, connection_options, open_pool
+from portal.queue.broker import build_broker
+from portal.queue.failures import SafeFormatter
+from portal.queue.middleware import Resources, build_middleware
+from portal.queue.schedule import Ticker
+from portal.settings import Settings, current_settings
+
+logger = logging.getLogger("portal.worker")
+
+PORTAL_ACTORS = ("portal.sync.actors", "portal.webhooks.actors")
+LOG_FORMAT = "%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"
+
+
+def prepare_worker(settings: Settings) -> Broker:
+    """The broker with everything a worker process needs, set as Dramatiq's own, and all actors declared."""
+    arrange_logs()
+    options = connection_options(settings, name="portal-queue")
+    middleware = [*build_middleware(), Resources(_open_pool, close_pool), Ticker(options)]
+    broker = build_broker(settings, middleware=middleware)
+    dramatiq.set_broker(broker)
+    import_actors()
+    return broker
+
+
+def arrange_logs() -> None:
+    """Have every log line of the process written without values from errors."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(level=logging.INFO)
+    for handler in root.handlers:
+        handler.setFormatter(SafeFormatter(LOG_FORMAT))
+
+
+def import_actors() -> None:
+    """Import the modules that declare actors. A plugin that fails is reported and stops nothing else."""
+    for name in PORTAL_ACTORS:
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
+    for entry in installed_plugins():
+        if entry.plugin is not None:
+            _import_plugin_actors(entry.package)
+
+
+def _import_plugin_actors(package: str) -> None:
+    try:
+        import_optional(package, "actors")
+    # A plugin is foreign code: whatever its import raises, the other actors must run.
+    except Exception:
+        logger.exception("the actors of %s failed to load; its jobs become dead letters", package)
+
+
+async def _open_pool() -> None:
+    await open_pool(name="portal-worker")
+
+
+broker = prepare_worker(current_settings())
