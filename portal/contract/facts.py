@@ -59,6 +59,14 @@ class PaymentFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptsUnderWay:
+    """From a fresh read: of the invoice's attempts, these alone are under way now."""
+
+    invoice_id: int
+    attempt_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceClosed:
     """The provider closed its copy: `void` or `uncollectible`."""
 
@@ -90,4 +98,12 @@ class CustomerSeen:
     occurred_at: datetime
 
 
-Fact = PaymentSucceeded | PaymentProcessing | PaymentFailed | InvoiceClosed | InvoicePublished | CustomerSeen
+Fact = (
+    PaymentSucceeded
+    | PaymentProcessing
+    | PaymentFailed
+    | AttemptsUnderWay
+    | InvoiceClosed
+    | InvoicePublished
+    | CustomerSeen
+)

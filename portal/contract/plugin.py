@@ -87,6 +87,7 @@ class Account:
     """A connection as a plugin sees it: its own credentials, opened."""
 
     id: int
+    plugin: str
     mode: Mode
     external_id: str
     title: str
@@ -122,17 +123,23 @@ class PayableInvoice:
     """What a plugin may know of an invoice. Amount and currency come from our row alone."""
 
     id: int
+    key: str
+    """Names this invoice of this installation; put it into the provider's metadata, look it up by it."""
     number: str
+    status: str
+    external_id: str | None
+    """The provider's id of its copy, once there is one."""
     total: Money
     amount_due: Money
+    tax: Money
     due_at: datetime | None
     memo: str
     customer_id: int
+    customer_key: str
     customer_name: str
     customer_email: str | None
+    created_at: datetime
     lines: tuple[PayableLine, ...]
-    tax: Money
-    status: str
 
 
 @dataclass(frozen=True, slots=True)

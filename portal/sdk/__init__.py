@@ -1,0 +1,111 @@
+"""The only door for plugins: the contract, and the few calls of the portal that a plugin may make.
+
+Everything here is stable and described in README.md beside this file; a test fails when a name is not.
+"""
+
+from portal.accounts.services import load_account
+from portal.contract.checks import Check, CheckContext, CheckItem, CheckResult, CheckStatus
+from portal.contract.errors import (
+    AccountAuthFailed,
+    AccountNotReady,
+    EventQuarantined,
+    EventRefused,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+)
+from portal.contract.facts import (
+    AttemptsUnderWay,
+    CustomerSeen,
+    Fact,
+    InvoiceClosed,
+    InvoicePublished,
+    Mode,
+    PaymentFailed,
+    PaymentProcessing,
+    PaymentSucceeded,
+)
+from portal.contract.plugin import (
+    Account,
+    AccountIdentity,
+    CredentialField,
+    Effect,
+    FieldFeedback,
+    LocalService,
+    Manifest,
+    PayableInvoice,
+    PaymentStart,
+    PayPage,
+    Plugin,
+    ReceivedEvent,
+)
+from portal.contract.secrets import Secret
+from portal.database.migrations import execute_script
+from portal.database.transaction import Connection, connection, transaction
+from portal.errors import ConfigurationError, Conflict, PortalError
+from portal.invoices.payable import payable_invoice
+from portal.money import Money
+from portal.sdk.work import Reading, Subject, apply_reading, run_event, run_task
+from portal.settings import LOOPBACK, Settings, current_settings
+from portal.sync.services import Task
+from portal.web.assets import asset_url
+from portal.webhooks.processing import StoredEvent, object_lock
+
+__all__ = [
+    "LOOPBACK",
+    "Account",
+    "AccountAuthFailed",
+    "AccountIdentity",
+    "AccountNotReady",
+    "AttemptsUnderWay",
+    "Check",
+    "CheckContext",
+    "CheckItem",
+    "CheckResult",
+    "CheckStatus",
+    "ConfigurationError",
+    "Conflict",
+    "Connection",
+    "CredentialField",
+    "CustomerSeen",
+    "Effect",
+    "EventQuarantined",
+    "EventRefused",
+    "Fact",
+    "FieldFeedback",
+    "InvoiceClosed",
+    "InvoicePublished",
+    "LocalService",
+    "Manifest",
+    "Mode",
+    "Money",
+    "OutcomeUnknown",
+    "PayPage",
+    "PayableInvoice",
+    "PaymentFailed",
+    "PaymentProcessing",
+    "PaymentStart",
+    "PaymentSucceeded",
+    "Plugin",
+    "PortalError",
+    "ProviderError",
+    "ProviderUnavailable",
+    "Reading",
+    "ReceivedEvent",
+    "Secret",
+    "Settings",
+    "StoredEvent",
+    "Subject",
+    "Task",
+    "apply_reading",
+    "asset_url",
+    "connection",
+    "current_settings",
+    "execute_script",
+    "load_account",
+    "object_lock",
+    "payable_invoice",
+    "run_event",
+    "run_task",
+    "transaction",
+]

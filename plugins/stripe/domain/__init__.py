@@ -1,1 +1,1 @@
-"""What is true of Stripe without asking it: pure, standard library only."""
+"""Stripe's knowledge without Stripe: pure functions over plain dictionaries."""

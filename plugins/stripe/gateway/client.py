@@ -29,7 +29,9 @@ TIMEOUT_SECONDS = 20
 
 stripe_sdk.enable_telemetry = False  # else the SDK writes a file in the home folder and sends it along
 
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, stripe_sdk.AIOHTTPClient] = weakref.WeakKeyDictionary()
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, stripe_sdk.AIOHTTPClient] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class PermissionMissing(ProviderError):
@@ -130,7 +132,11 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
     message = str(getattr(details, "message", None) or "Stripe gave no reason.")
     match error:
         case stripe_sdk.AuthenticationError():
-            words = "This key has expired." if code == "api_key_expired" else "It may have been rolled or deleted."
+            words = (
+                "This key has expired."
+                if code == "api_key_expired"
+                else "It may have been rolled or deleted."
+            )
             return AccountAuthFailed(f"Stripe refused this key. {words}", hint="Enter a new key.")
         case stripe_sdk.PermissionError():
             return PermissionMissing("The key lacks a permission.", right=_right_in(message))

@@ -74,7 +74,9 @@ async def void_invoice(account: Account, settings: Settings, *, invoice: str, ke
 async def retrieve_invoice(account: Account, settings: Settings, invoice: str) -> Raw:
     """The invoice with its payments and their intents: the one read that all its events share."""
     with translated_errors():
-        return _plain(await _v1(account, settings).invoices.retrieve_async(invoice, {"expand": INVOICE_EXPAND}))
+        return _plain(
+            await _v1(account, settings).invoices.retrieve_async(invoice, {"expand": INVOICE_EXPAND})
+        )
 
 
 async def client_secret_of(account: Account, settings: Settings, invoice: str) -> tuple[str | None, Raw]:

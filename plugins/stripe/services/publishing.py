@@ -1,0 +1,153 @@
+"""Portal -> Stripe: one invoice of ours becomes one of Stripe's, whatever dies on the way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from plugins.stripe.domain.invoices import Raw, read_invoice
+from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.services.customers import stripe_customer_for
+from plugins.stripe.services.links import save_links
+from plugins.stripe.services.readings import reading_of_invoice
+from portal.sdk import (
+    Account,
+    PayableInvoice,
+    ProviderError,
+    Reading,
+    Task,
+    current_settings,
+    payable_invoice,
+    run_task,
+    transaction,
+)
+
+
+class AmountsDiffer(ProviderError):
+    """Stripe adds up to another total than ours; nobody is asked to pay until a person looked."""
+
+    code = "STRIPE_AMOUNTS_DIFFER"
+
+
+async def run_sync_task(task_id: int) -> None:
+    """Do one task of the outbox."""
+    await run_task(task_id, {"publish_invoice": publish_invoice, "void_invoice": void_invoice})
+
+
+async def publish_invoice(account: Account, task: Task) -> Reading:
+    """Make sure that Stripe has this invoice, finalised, once.
+
+    Three calls, each with an idempotency key that was stored before the first one and a step that can be
+    repeated: create, add lines, finalise. What is already done is seen in the invoice itself.
+    """
+    invoice = await payable_invoice(task.subject_id)
+    if invoice.status in ("void", "draft"):
+        return Reading(words="There is nothing to send any more.")
+    raw = await _draft(account, task, invoice)
+    raw = await _with_lines(account, task, invoice, raw)
+    if raw["status"] == "draft":
+        raw = await gateway.finalize_invoice(
+            account, current_settings(), invoice=str(raw["id"]), key=f"{task.idempotency_key}:finalize"
+        )
+        # The answer to a repeated key is the first one, so what is current is read once more.
+        if not task.first:
+            raw = await gateway.retrieve_invoice(account, current_settings(), str(raw["id"]))
+    return reading_of_invoice(account, raw, invoice.id)
+
+
+async def void_invoice(account: Account, task: Task) -> Reading:
+    """Void Stripe's copy. One that was paid meanwhile stays paid: the money decides."""
+    invoice = await payable_invoice(task.subject_id)
+    if invoice.external_id is None:
+        return Reading(words="Stripe never had it.")
+    raw = await gateway.retrieve_invoice(account, current_settings(), invoice.external_id)
+    if raw["status"] in ("open", "uncollectible"):
+        raw = await gateway.void_invoice(
+            account, current_settings(), invoice=invoice.external_id, key=f"{task.idempotency_key}:void"
+        )
+    return reading_of_invoice(account, raw, invoice.id)
+
+
+async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
+    """Stripe's copy: the known one, the one an earlier attempt made, else a new draft."""
+    settings = current_settings()
+    if invoice.external_id:
+        return await gateway.retrieve_invoice(account, settings, invoice.external_id)
+    customer = await stripe_customer_for(account, invoice)
+    if task.key_may_be_forgotten:
+        since = task.created_at - timedelta(minutes=5)
+        found = await gateway.find_invoice(
+            account, settings, customer=customer, portal_key=invoice.key, since=since
+        )
+        if found:
+            return await _remember(account, invoice, found)
+    fields = _fields(invoice, customer)
+    made = await gateway.create_invoice(
+        account, settings, key=f"{task.idempotency_key}:create", fields=fields
+    )
+    if not task.first:
+        made = await gateway.retrieve_invoice(account, settings, str(made["id"]))
+    return await _remember(account, invoice, made)
+
+
+async def _with_lines(account: Account, task: Task, invoice: PayableInvoice, raw: Raw) -> Raw:
+    if raw["status"] == "draft" and not raw["lines"]["data"]:
+        raw = await gateway.add_invoice_lines(
+            account,
+            current_settings(),
+            invoice=str(raw["id"]),
+            key=f"{task.idempotency_key}:lines",
+            lines=_lines(invoice),
+        )
+    if int(raw["total"]) != invoice.total.amount_minor or raw["currency"] != invoice.total.currency:
+        raise AmountsDiffer(
+            f"Stripe's copy adds up to {read_invoice(raw).total.format()}, this invoice to {invoice.total.format()}.",
+            hint="Void this invoice and make it again.",
+        )
+    return raw
+
+
+async def _remember(account: Account, invoice: PayableInvoice, raw: Raw) -> Raw:
+    """Store the link at once, before the next call: an event may arrive, or this process may die."""
+    async with transaction() as tx:
+        await save_links(tx.connection, account, invoice.id, read_invoice(raw))
+        await tx.connection.execute(
+            "UPDATE invoice SET external_id = $2 WHERE id = $1 AND external_id IS NULL",
+            invoice.id,
+            str(raw["id"]),
+        )
+    return raw
+
+
+def _fields(invoice: PayableInvoice, customer: str) -> Raw:
+    fields: Raw = {
+        "customer": customer,
+        "currency": invoice.total.currency,
+        "collection_method": "send_invoice",
+        "auto_advance": False,
+        "pending_invoice_items_behavior": "exclude",
+        "metadata": {"portal_invoice": invoice.key, "portal_number": invoice.number},
+    }
+    # Stripe refuses a due date in the past; an overdue invoice is due at once.
+    fields |= {"due_date": int(invoice.due_at.timestamp())} if _ahead(invoice) else {"days_until_due": 0}
+    if invoice.memo:
+        fields["description"] = invoice.memo[:1500]
+    return fields
+
+
+def _ahead(invoice: PayableInvoice) -> bool:
+    return invoice.due_at is not None and invoice.due_at > datetime.now(UTC) + timedelta(minutes=5)
+
+
+def _lines(invoice: PayableInvoice) -> list[Raw]:
+    """Ours as Stripe takes them: a text and an amount each, so that Stripe rounds nothing anew."""
+    lines: list[Raw] = [
+        {"description": _described(line.quantity, line.description), "amount": line.amount.amount_minor}
+        for line in invoice.lines
+    ]
+    if invoice.tax.amount_minor:
+        lines.append({"description": "Tax", "amount": invoice.tax.amount_minor})
+    return lines
+
+
+def _described(quantity: int, description: str) -> str:
+    return description if quantity == 1 else f"{quantity} × {description}"

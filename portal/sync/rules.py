@@ -1,0 +1,17 @@
+"""When to try again. Pure."""
+
+from __future__ import annotations
+
+import random
+
+MAX_ATTEMPTS = 30
+"""With the delays below about a day and a half: longer than a provider's bad day."""
+FIRST_DELAY_SECONDS = 2.0
+LONGEST_DELAY_SECONDS = 3600.0
+
+
+def retry_delay(attempts: int, *, asked: float | None = None, rng: random.Random | None = None) -> float:
+    """Seconds until the next try: doubling, at most an hour, with a quarter of jitter, never less than `asked`."""
+    base = min(FIRST_DELAY_SECONDS * 2 ** min(max(attempts - 1, 0), 20), LONGEST_DELAY_SECONDS)
+    jitter = (rng or random).uniform(0.75, 1.25)
+    return max(base * jitter, asked or 0.0)

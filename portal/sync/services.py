@@ -1,0 +1,165 @@
+"""The outbox: queue, claim, finish, postpone. The rows are the queue of record; messages only ring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
+from portal.contract.facts import Mode
+from portal.database.transaction import Connection, connection, transaction
+from portal.errors import PortalError
+from portal.queue.doorbells import ring
+from portal.sync.rules import MAX_ATTEMPTS, retry_delay
+from portal.web.live import announce
+
+LEASE_SECONDS = 45
+"""Longer than any single task may take; a killed worker's task is free again after it."""
+KEY_LIFETIME = timedelta(hours=23)
+"""Providers forget idempotency keys after a day: past this, look up before sending again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A claimed piece of work. `first` is False when an earlier attempt may have reached the provider."""
+
+    id: int
+    account_id: int
+    plugin: str
+    mode: Mode
+    kind: str
+    subject_id: int
+    idempotency_key: str
+    attempts: int
+    created_at: datetime
+
+    @property
+    def first(self) -> bool:
+        return self.attempts <= 1
+
+    @property
+    def key_may_be_forgotten(self) -> bool:
+        """Whether the provider may no longer know the idempotency key."""
+        return datetime.now(UTC) - self.created_at > KEY_LIFETIME
+
+
+async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id: int) -> int:
+    """Put a task into the outbox inside the caller's transaction and ring for it; once per kind and subject."""
+    row = await held.fetchrow(
+        """
+        INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
+        SELECT a.id, a.mode, $2, $3,
+               concat_ws(':', 'portal', (SELECT instance_id FROM organisation LIMIT 1), a.id, a.mode, $2, $3),
+               now(), now()
+        FROM connected_account a WHERE a.id = $1
+        ON CONFLICT (idempotency_key) DO UPDATE SET due_at = now()
+        RETURNING id, (SELECT plugin FROM connected_account WHERE id = $1) AS plugin
+        """,
+        account_id,
+        kind,
+        subject_id,
+    )
+    if row is None:
+        raise PortalError("The connection that should do this is gone.")
+    await ring(held, f"{row['plugin']}.run_sync_task", row["id"])
+    return int(row["id"])
+
+
+async def claim_task(task_id: int) -> Task | None:
+    """Take the task for `LEASE_SECONDS`; None when it is done, not due, or somebody else has it."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            UPDATE sync_task t SET state = 'sending', attempts = attempts + 1,
+                   lease_until = now() + make_interval(secs => $2)
+            FROM connected_account a
+            WHERE t.id = $1 AND a.id = t.account AND a.state <> 'disconnected'
+              AND (t.state IN ('waiting', 'unknown') OR (t.state = 'sending' AND t.lease_until < now()))
+              AND t.due_at <= now()
+            RETURNING t.id, t.account AS account_id, a.plugin, t.mode, t.kind, t.subject_id, t.idempotency_key,
+                      t.attempts, t.created_at
+            """,
+            task_id,
+            LEASE_SECONDS,
+        )
+    return Task(**{**dict(row), "mode": Mode(row["mode"])}) if row else None
+
+
+async def finish_task(held: Connection, task: Task) -> None:
+    """Mark it done inside the transaction that stored what it brought."""
+    await held.execute(
+        """
+        UPDATE sync_task SET state = 'done', finished_at = now(), error = '', lease_until = NULL
+        WHERE id = $1
+        """,
+        task.id,
+    )
+
+
+async def give_back(task: Task, error: PortalError) -> None:
+    """Decide what an error means for the task: later, unknown, or failed with words. Keeps the work in any case."""
+    async with transaction() as tx:
+        if isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed):
+            await _postpone(tx.connection, task, error)
+        else:
+            await _fail(tx.connection, task, error)
+
+
+async def release_due(held: Connection, limit: int = 500) -> int:
+    """Ring again for tasks that nobody holds: due, or held by a worker that died. Returns how many."""
+    rows = await held.fetch(
+        """
+        SELECT t.id, a.plugin FROM sync_task t JOIN connected_account a ON a.id = t.account
+        WHERE t.state IN ('waiting', 'sending', 'unknown') AND t.due_at < now() - interval '5 seconds'
+          AND (t.lease_until IS NULL OR t.lease_until < now()) AND a.state <> 'disconnected'
+        ORDER BY t.due_at, t.id LIMIT $1
+        """,
+        limit,
+    )
+    for row in rows:
+        await ring(held, f"{row['plugin']}.run_sync_task", row["id"])
+    return len(rows)
+
+
+async def _postpone(held: Connection, task: Task, error: PortalError) -> None:
+    if task.attempts >= MAX_ATTEMPTS and not isinstance(error, AccountAuthFailed):
+        await _fail(held, task, error)
+        return
+    asked = error.retry_after if isinstance(error, ProviderUnavailable) else None
+    delay = retry_delay(task.attempts, asked=asked)
+    await held.execute(
+        """
+        UPDATE sync_task SET state = $2, error = $3, lease_until = NULL,
+               due_at = now() + make_interval(secs => $4)
+        WHERE id = $1
+        """,
+        task.id,
+        "unknown" if isinstance(error, OutcomeUnknown) else "waiting",
+        error.message,
+        delay,
+    )
+    await _tell(held, task, "waiting", error.message)
+    await ring(held, f"{task.plugin}.run_sync_task", task.id, delay_ms=round(delay * 1000))
+
+
+async def _fail(held: Connection, task: Task, error: PortalError) -> None:
+    words = f"{error.message} {error.hint}".strip()
+    await held.execute(
+        "UPDATE sync_task SET state = 'failed', error = $2, finished_at = now(), lease_until = NULL WHERE id = $1",
+        task.id,
+        words,
+    )
+    await _tell(held, task, "failed", words)
+
+
+async def _tell(held: Connection, task: Task, sync_state: str, words: str) -> None:
+    if not task.kind.endswith("_invoice"):
+        return
+    # The invoice's own columns repeat the state so that its page and the list need no second query.
+    await held.execute(
+        "UPDATE invoice SET sync_state = $2, sync_error = $3 WHERE id = $1",
+        task.subject_id,
+        sync_state,
+        words,
+    )
+    await announce(held, f"invoice:{task.subject_id}")

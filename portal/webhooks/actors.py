@@ -1,0 +1,16 @@
+"""The inbox's periodic job."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal.database.transaction import transaction
+from portal.queue.schedule import periodic
+from portal.webhooks import processing
+
+
+@periodic(name="portal.sweep_inbox", every=timedelta(seconds=10))
+async def sweep_inbox() -> None:
+    """Ring again for what a lost message or a killed worker left behind."""
+    async with transaction() as tx:
+        await processing.release_due(tx.connection)

@@ -1,0 +1,188 @@
+"""The inbox's worker side: lock an object, claim its events, finish or postpone them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from portal.contract.errors import AccountAuthFailed, ProviderUnavailable
+from portal.contract.facts import Mode
+from portal.database.transaction import Connection, connection
+from portal.errors import PortalError
+from portal.queue.doorbells import ring
+from portal.sync.rules import retry_delay
+
+LOCK_SECONDS = 20
+LEASE_SECONDS = 30
+"""A killed worker's events are free again after this; the sweeper rings for them."""
+MAX_ATTEMPTS = 12
+"""Then the event is parked with its reason; with the delays between, more than two hours."""
+MAX_CRASHES = 5
+"""An event whose worker died this often is parked unread."""
+
+
+class ObjectBusy(ProviderUnavailable):
+    """Another worker has held the object for too long; try again."""
+
+    code = "OBJECT_BUSY"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One row of the inbox."""
+
+    id: int
+    account_id: int
+    plugin: str
+    mode: Mode
+    external_id: str
+    type: str
+    object_kind: str
+    object_id: str
+    body: bytes
+    state: str
+    attempts: int
+    received_at: datetime
+
+
+_COLUMNS = """e.id, e.account AS account_id, a.plugin, e.mode, e.external_id, e.type, e.object_kind, e.object_id,
+              e.body, e.state, e.attempts, e.received_at"""
+
+
+async def load_event(event_id: int) -> StoredEvent | None:
+    """The event, in whatever state it is."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            f"SELECT {_COLUMNS} FROM webhook_event e JOIN connected_account a ON a.id = e.account WHERE e.id = $1",  # noqa: S608 - a constant
+            event_id,
+        )
+    return _event(row) if row else None
+
+
+@asynccontextmanager
+async def object_lock(account_id: int, object_key: str) -> AsyncIterator[Connection]:
+    """Hold the per-object lock on a connection of its own; it ends with the connection, also when killed.
+
+    Raises:
+        ObjectBusy: somebody held it for `LOCK_SECONDS`.
+    """
+    async with connection() as held:
+        try:
+            await held.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+            await held.execute("SELECT pg_advisory_lock($1, hashtext($2))", account_id % 2**31, object_key)
+        except asyncpg.LockNotAvailableError:
+            raise ObjectBusy("Another worker is busy with the same object.", retry_after=5) from None
+        # The pool resets a connection that comes back: that ends the lock and the timeout.
+        yield held
+
+
+async def claim_events(held: Connection, account_id: int, object_ids: Sequence[str]) -> list[StoredEvent]:
+    """Every open event about these objects, oldest first, counted as one more attempt each. Hold the lock."""
+    rows = await held.fetch(
+        f"""
+        UPDATE webhook_event e SET state = 'processing', attempts = attempts + 1,
+               lease_until = now() + make_interval(secs => $3)
+        FROM connected_account a
+        WHERE e.account = $1 AND a.id = e.account AND e.object_id = ANY($2::text[]) AND a.state <> 'disconnected'
+          AND (e.state = 'received' OR (e.state = 'processing' AND e.lease_until < now()))
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - the column list is a constant
+        account_id,
+        list(object_ids),
+        LEASE_SECONDS,
+    )
+    return sorted((_event(row) for row in rows), key=lambda event: event.id)
+
+
+async def finish_events(
+    held: Connection, events: Sequence[StoredEvent], *, outcome: str, state: str = "processed"
+) -> None:
+    """Store the end of events inside the transaction that holds their effect. `state`: processed or ignored."""
+    await held.execute(
+        """
+        UPDATE webhook_event SET state = $2, outcome = $3, processed_at = now(), lease_until = NULL,
+               error_code = '', error_words = ''
+        WHERE id = ANY($1::bigint[])
+        """,
+        [event.id for event in events],
+        state,
+        outcome,
+    )
+    if events:
+        await held.execute(
+            """
+            UPDATE connected_account SET last_event_at = $2
+            WHERE id = $1 AND (last_event_at IS NULL OR last_event_at < $2)
+            """,
+            events[0].account_id,
+            max(event.received_at for event in events),
+        )
+
+
+async def give_back(held: Connection, events: Sequence[StoredEvent], error: PortalError) -> None:
+    """Put events back for later, or park them when trying again cannot help. Nothing is thrown away."""
+    lasting = not isinstance(error, ProviderUnavailable | AccountAuthFailed)
+    for event in events:
+        waits_for_key = isinstance(error, AccountAuthFailed)
+        if lasting or (event.attempts >= MAX_ATTEMPTS and not waits_for_key):
+            await park(held, event, error)
+            continue
+        asked = error.retry_after if isinstance(error, ProviderUnavailable) else None
+        delay = retry_delay(event.attempts, asked=asked)
+        await held.execute(
+            """
+            UPDATE webhook_event SET state = 'received', lease_until = NULL, error_code = $2, error_words = $3,
+                   due_at = now() + make_interval(secs => $4)
+            WHERE id = $1
+            """,
+            event.id,
+            error.code,
+            error.message,
+            delay,
+        )
+        await ring(held, f"{event.plugin}.process_event", event.id, delay_ms=round(delay * 1000))
+
+
+async def park(held: Connection, event: StoredEvent, error: PortalError) -> None:
+    """Set an event aside with its reason, for a person to look at."""
+    await held.execute(
+        """
+        UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = $2, error_words = $3
+        WHERE id = $1
+        """,
+        event.id,
+        error.code,
+        f"{error.message} {error.hint}".strip(),
+    )
+
+
+async def release_due(held: Connection, limit: int = 500) -> int:
+    """Ring again for events that nobody holds, and park those that kill their workers. Returns how many rang."""
+    await held.execute(
+        """
+        UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = 'WORKER_DIED',
+               error_words = 'The worker ended each time it handled this event.'
+        WHERE state = 'processing' AND lease_until < now() AND attempts >= $1
+        """,
+        MAX_CRASHES,
+    )
+    rows = await held.fetch(
+        """
+        SELECT e.id, a.plugin FROM webhook_event e JOIN connected_account a ON a.id = e.account
+        WHERE e.state IN ('received', 'processing') AND e.due_at < now() - interval '5 seconds'
+          AND (e.lease_until IS NULL OR e.lease_until < now()) AND a.state <> 'disconnected'
+        ORDER BY e.due_at, e.id LIMIT $1
+        """,
+        limit,
+    )
+    for row in rows:
+        await ring(held, f"{row['plugin']}.process_event", row["id"])
+    return len(rows)
+
+
+def _event(row: asyncpg.Record) -> StoredEvent:
+    return StoredEvent(**{**dict(row), "mode": Mode(row["mode"]), "body": bytes(row["body"])})
