@@ -1,0 +1,178 @@
+"""What happens around every request: an id, our hosts alone, no foreign forms, no endless bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from litestar.config.csrf import CSRFConfig
+from litestar.connection import Request
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.middleware.csrf import CSRFMiddleware
+
+from portal.errors import Forbidden, PortalError
+from portal.security.headers import RouteClass, security_headers
+from portal.security.redaction import request_id_now
+from portal.settings import Settings
+from portal.web.addresses import is_our_host, is_our_origin
+from portal.web.guards import SAFE_METHODS
+
+if TYPE_CHECKING:
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_SECONDS = 10.0
+REQUEST_ID = "portal_request_id"
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+
+
+class UnknownHost(PortalError):
+    """The request names a host that is not ours."""
+
+    code = "UNKNOWN_HOST"
+    status_code = 400
+
+
+class BodyTooSlow(PortalError):
+    """The body did not arrive in time."""
+
+    code = "BODY_TOO_SLOW"
+    status_code = 408
+
+
+class ForeignForm(Forbidden):
+    """Another site sent this form."""
+
+    code = "FOREIGN_FORM"
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of a request, made when first asked for. Error pages and log lines share it."""
+    state = cast("dict[str, str]", scope.setdefault("state", {}))
+    return state.setdefault(REQUEST_ID, secrets.token_hex(8))
+
+
+def route_class_of(scope: Scope) -> RouteClass:
+    """Which rules the route falls under; what has no route falls under the strictest."""
+    handler = cast("BaseRouteHandler | None", scope.get("route_handler"))
+    access = handler.opt.get("access") if handler else None
+    return RouteClass(access) if access else RouteClass.ADMIN
+
+
+class RequestGate:
+    """The first thing on every route: sets the request id, refuses foreign hosts and slow bodies."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        request_id_now.set(request_id_of(scope))
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        headers = Headers.from_scope(scope)
+        if scope["path"] not in PROBES and not is_our_host(headers.get("host", ""), self.settings):
+            raise UnknownHost(
+                "This portal does not answer under that address.",
+                hint=f"Use {self.settings.base_url}, or set PORTAL_BASE_URL to the address that people use.",
+            )
+        await self.app(scope, _hurry(receive), send)
+
+
+class OriginGate:
+    """Refuses unsafe requests that a browser says come from another site.
+
+    Clients that send neither header (scripts, old browsers) are left to the form token alone.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if (
+            scope["type"] == ScopeType.HTTP
+            and scope["method"] not in SAFE_METHODS
+            and route_class_of(scope) is not RouteClass.WEBHOOK
+            and not self._ours(Headers.from_scope(scope))
+        ):
+            raise ForeignForm("Another site sent this form.", hint="Open the page here and send it again.")
+        await self.app(scope, receive, send)
+
+    def _ours(self, headers: Headers) -> bool:
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is not None and site not in ("same-origin", "none"):
+            return False
+        if origin is None or (origin == "null" and site == "same-origin"):
+            # A page with Referrer-Policy no-referrer sends "null" with its own forms.
+            return True
+        return is_our_origin(origin, headers.get("host", ""), self.settings)
+
+
+class FormTokenGate(CSRFMiddleware):
+    """Litestar's signed double-submit token, which must not trip over letters outside ASCII."""
+
+    def __init__(self, app: ASGIApp, config: CSRFConfig) -> None:
+        super().__init__(app, config)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Drop a token cookie that is not ours, so that the next page sets a good one."""
+        if scope["type"] == ScopeType.HTTP:
+            _forget_cookie(scope, self.config.cookie_name, unless=self._is_ours)
+        await super().__call__(scope, receive, send)
+
+    def _is_ours(self, token: str) -> bool:
+        return token.isascii() and self._decode_csrf_token(token) is not None
+
+    def _csrf_tokens_match(self, request_csrf_token: str, cookie_csrf_token: str) -> bool:
+        sent: object = request_csrf_token  # a file, when somebody plays with the form
+        if not isinstance(sent, str) or not self._is_ours(sent):
+            return False
+        return super()._csrf_tokens_match(sent, cookie_csrf_token)
+
+
+def header_hook(settings: Settings) -> Callable[[Message, Scope], Awaitable[None]]:
+    """A `before_send` hook that adds the security headers to every response, 404s included."""
+    by_class = {kind: security_headers(kind, secure=settings.secure) for kind in RouteClass}
+
+    async def add_headers(message: Message, scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableScopeHeaders.from_message(message)
+            for name, value in by_class[route_class_of(scope)].items():
+                headers.setdefault(name, value)
+            headers.setdefault("x-request-id", request_id_of(scope))
+
+    return add_headers
+
+
+def _hurry(receive: Receive) -> Receive:
+    """A `receive` that gives the whole body ten seconds; waiting for a disconnect afterwards has no limit."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BODY_SECONDS
+    complete = False
+
+    async def hurried() -> Any:
+        nonlocal complete
+        if complete:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(deadline - loop.time(), 0.001))
+        except TimeoutError:
+            raise BodyTooSlow("The request did not arrive in time.", hint="Send it again.") from None
+        complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    return hurried
+
+
+def _forget_cookie(scope: Scope, name: str, *, unless: Callable[[str], bool]) -> None:
+    cookies = Request[Any, Any, Any](scope).cookies  # one dictionary, shared by all who look at this request
+    value = cookies.get(name)
+    if value is not None and not unless(value):
+        del cookies[name]
