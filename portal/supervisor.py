@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
+from portal.contract.loading import installed_plugins
 from portal.contract.plugin import LocalService
 from portal.database.embedded import Server, ensure_running
 from portal.database.reachability import described, server_version
@@ -26,6 +28,7 @@ WATCH_SECONDS = 0.2
 START_PAUSE_SECONDS = 0.05
 SAME_STOP_SECONDS = 1.0
 """A terminal and `make` may both pass one Ctrl-C on; only a later one means "at once"."""
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 OTHER_PORT = "Stop that program, or choose another port: make run PORT=8080"
 
 
@@ -38,6 +41,7 @@ def run_portal(settings: Settings) -> None:
     _interrupt_on_signals()
     try:
         with only_supervisor(settings):
+            logging.basicConfig(filename=settings.data_dir / "logs" / "portal.log", format=LOG_FORMAT)
             require_free(settings.host, settings.port, hint=OTHER_PORT)
             services = local_services(settings)
             for service in services:
@@ -84,6 +88,7 @@ class _Supervisor:
     def run(self) -> None:
         """Start, greet, watch; then stop, whatever the reason."""
         try:
+            self._report_plugins()
             self._start_database()
             self._start_children()
             self._greet()
@@ -104,6 +109,11 @@ class _Supervisor:
 
         asyncio.run(migrate())
         self._console.ready("migrations", "up to date")
+
+    def _report_plugins(self) -> None:
+        for entry in installed_plugins():
+            if entry.error:
+                self._console.trouble("plugin", entry.error)
 
     def _start_children(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -108,18 +108,16 @@ def _debian_version(folder: Path) -> int:
 
 
 def _version(folder: Path, identity: Identity) -> str | None:
-    """The major version, or None when the programs are missing or do not run here."""
-    if not (folder / "initdb").exists():
-        return None
+    """The major version, or None when a program is missing or does not run here for the server's user."""
+    said = {_said_version(folder / name, identity) for name in ("postgres", "initdb")}
+    return said.pop() if len(said) == 1 else None
+
+
+def _said_version(program: Path, identity: Identity) -> str | None:
+    command = [str(program), "--version"]
     try:
         done = subprocess.run(
-            [str(folder / "postgres"), "--version"],
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            cwd="/",
-            check=False,
-            **identity,
+            command, capture_output=True, text=True, timeout=COMMAND_SECONDS, cwd="/", check=False, **identity
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -128,23 +126,31 @@ def _version(folder: Path, identity: Identity) -> str | None:
 
 
 def _copy(installation: Path, copies: Path) -> Path:
-    """A copy that everybody may read, made once for each build of the programs."""
+    """A copy that everybody may read, made once for each build; a wheel has libraries beside its package."""
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
     build = (installation / "bin" / "postgres").stat()
     copy = copies / f"{installation.name}-{build.st_size}-{int(build.st_mtime)}"
     if not copy.exists():
         open_folder(copies)
         unfinished = Path(tempfile.mkdtemp(prefix="copy-", dir=copies))
-        shutil.copytree(installation, unfinished / "tree", symlinks=True)
-        for path in (unfinished / "tree", *(unfinished / "tree").rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        shutil.copytree(installation, unfinished / package.name / installation.name, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        _open_to_all(unfinished)
         _put_in_place(unfinished, copy)
-    return copy
+    return copy / package.name / installation.name
+
+
+def _open_to_all(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _put_in_place(unfinished: Path, copy: Path) -> None:
     try:
-        (unfinished / "tree").rename(copy)
+        unfinished.rename(copy)
     except OSError:
         if not copy.exists():  # otherwise somebody else was faster, with the same files
             raise

@@ -38,14 +38,14 @@ async def server_version(settings: Settings) -> str:
             hint="Write PORTAL_DATABASE_URL like postgresql://user:password@host:5432/database.",
         ) from error
     try:
-        version = connection.get_server_version()
+        version = connection.get_settings().server_version.split()[0]
     finally:
         await connection.close()
-    if version.major < OLDEST_MAJOR:
+    if int(version.split(".")[0]) < OLDEST_MAJOR:
         raise ConfigurationError(
-            f"The database at {where} is PostgreSQL {version.major}.", hint=f"Use {OLDEST_MAJOR} or newer."
+            f"The database at {where} is PostgreSQL {version}.", hint=f"Use {OLDEST_MAJOR} or newer."
         )
-    return f"{version.major}.{version.minor}"
+    return str(version)
 
 
 def described(settings: Settings) -> str:

@@ -163,8 +163,11 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
     original = find_installation(None, copies=tmp_path)
     hidden, copies = tmp_path / "hidden", Path(tempfile.mkdtemp(prefix="portal-copies-"))
     copies.chmod(0o755)
-    shutil.copytree(original.folder.parent, hidden / "tree", symlinks=True)
-    monkeypatch.setattr("portal.database.installations._candidates", lambda: iter([hidden / "tree" / "bin"]))
+    package = original.folder.parent.parent
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.copytree(package.with_name(name), hidden / name, symlinks=True)
+    bin_folder = hidden / package.name / original.folder.parent.name / "bin"
+    monkeypatch.setattr("portal.database.installations._candidates", lambda: iter([bin_folder]))
     try:
         found = find_installation(None, copies=copies)
         assert found.folder.is_relative_to(copies)
