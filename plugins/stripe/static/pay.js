@@ -42,7 +42,7 @@
     });
 
   /** What start answers, or null after the page says why there is nothing to fill in. */
-  async function askStart() {
+  async function askStart(again = true) {
     let response;
     try {
       response = await ask(start, "POST");
@@ -51,7 +51,10 @@
     }
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    if (response.status === 409 && answer.changed) return amountChanged(answer.amount_text);
+    if (response.status === 409 && answer.changed && again) {
+      amountChanged(answer.amount_text);
+      return askStart(false);
+    }
     if (response.status === 409 && !isOpen(await loadCard().catch(() => "ready"))) return null;
     return show("unavailable", answer.message);
   }
@@ -67,20 +70,20 @@
   }
 
   /** Bring the page to the invoice's state and return it. A form that can go on is left as it is. */
-  async function loadCard() {
+  async function loadCard(returned = false) {
     const response = await ask(card);
     const state = response.headers.get("x-pay-state");
     if (!response.ok || !state) throw new Error("no card");
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const amount = fresh.getElementById("amount-template");
     if (amount) $("amount").replaceChildren(amount.content);
-    if (state !== shownState()) replaceCard(fresh.getElementById("card"), state);
+    if (returned || state !== shownState()) replaceCard(fresh.getElementById("card"), state, returned);
     return state;
   }
 
-  function replaceCard(next, state) {
+  function replaceCard(next, state, returned) {
     const old = $("card");
-    const held = old.contains(document.activeElement) || document.activeElement === document.body;
+    const held = old.contains(document.activeElement);
     element?.destroy();
     element = elements = session = null;
     ready = false;
@@ -89,7 +92,7 @@
     const heading = $("card-title");
     if (held) heading.focus();
     else say(heading.textContent);
-    if (isOpen(state)) begin();
+    if (isOpen(state)) begin(returned);
     if (state === "paid" || state === "void") source?.close();
   }
 
@@ -107,7 +110,7 @@
     $("view").replaceChildren(...(template ? [template.content.cloneNode(true)] : []));
     const slot = $("view").querySelector("[data-words]");
     if (slot) slot.textContent = words;
-    if (template) $("card-title").focus({ preventScroll: name === "waiting" });
+    if (template) $("card-title").focus();
     return null;
   }
 
@@ -124,12 +127,13 @@
 
   function setPaying(on) {
     paying = on;
-    $("submit").setAttribute("aria-disabled", on);
+    $("submit")?.setAttribute("aria-disabled", on);
     element?.update({ readOnly: on });
     showLabel();
   }
 
   function showLabel() {
+    if (!$("label")) return;
     const { pay } = $("label").dataset;
     $("label").textContent = paying ? "Paying…" : method === "us_bank_account" ? `${pay} from bank` : pay;
     $("bank").hidden = method !== "us_bank_account";
@@ -174,29 +178,43 @@
 
   /** Fill the form that the server rendered. `returned`: the visitor comes back from a bank's page. */
   async function begin(returned = false) {
-    if (!$("payment")) return;
-    $("payment").addEventListener("submit", submit);
+    const form = $("payment");
+    if (!form) return;
+    form.addEventListener("submit", submit);
     setTimeout(() => $("slow") && ($("slow").hidden = ready), SLOW_MS);
+    if (returned) show("waiting");
     const [answer, Stripe] = await Promise.all([askStart(), stripeLoaded()]);
-    if (!answer) return;
-    if (!Stripe) {
-      show("blocked");
-      return;
-    }
+    if (!answer || !form.isConnected) return;
+    if (!Stripe) return show("blocked");
     stripe ??= Stripe(answer.publishable_key);
+    const { paymentIntent: intent } = returned ? await stripe.retrievePaymentIntent(answer.client_secret) : {};
+    if (isUnderWay(intent)) return decide(intent);
+    if (returned) show();
     mount(answer);
-    await lookBehind(answer.client_secret, returned);
+    if (intent?.last_payment_error) return refuse(intent.last_payment_error);
+    if (!returned) await lookBehind(answer.client_secret);
+  }
+
+  const microdepositsUrl = (intent) => intent?.next_action?.verify_with_microdeposits?.hosted_verification_url;
+  const isUnderWay = (intent) =>
+    !!intent && (["succeeded", "processing"].includes(intent.status) || !!microdepositsUrl(intent));
+
+  /** An attempt made elsewhere may be under way though the server has not heard of it yet. */
+  async function lookBehind(secret) {
+    const { paymentIntent } = await stripe.retrievePaymentIntent(secret);
+    if (isUnderWay(paymentIntent) && !paying) await decide(paymentIntent);
   }
 
   function mount(answer) {
     session = answer;
+    setReady(false);
     $("label").dataset.pay = `Pay ${answer.amount_text}`;
     elements = stripe.elements({ clientSecret: answer.client_secret, appearance: appearance(), loader: "auto" });
     const express = offerExpress();
     element = elements.create("payment", { layout: { type: "accordion", radios: "always", spacedAccordionItems: false } });
     element.on("ready", async () => {
       await Promise.race([express, sleep(EXPRESS_MS)]);
-      reveal();
+      setReady(true);
     });
     element.on("loaderror", () => show("unavailable"));
     element.on("change", ({ value }) => {
@@ -221,18 +239,12 @@
       express.mount("#express");
     });
 
-  function reveal() {
-    ready = true;
-    $("skeleton").hidden = $("slow").hidden = true;
-    $("options").classList.remove("loading");
-  }
-
-  /** Stripe may know of an earlier attempt: one that is under way, or the one that sent the visitor back. */
-  async function lookBehind(secret, returned) {
-    const { paymentIntent: intent } = await stripe.retrievePaymentIntent(secret);
-    if (!intent || paying) return;
-    if (["succeeded", "processing"].includes(intent.status) || showMicrodeposits(intent)) await decide(intent);
-    else if (returned && intent.last_payment_error) await refuse(intent.last_payment_error);
+  function setReady(on) {
+    ready = on;
+    if (!$("options")) return;
+    $("skeleton").hidden = on;
+    if (on) $("slow").hidden = true;
+    $("options").classList.toggle("loading", !on);
   }
 
   // ---- paying
@@ -247,7 +259,7 @@
     const { error, paymentIntent } = await confirm().catch((failure) => ({ error: { type: "api_error", failure } }));
     setPaying(false);
     if (error) await refuse(error);
-    else await decide(paymentIntent);
+    else if (paymentIntent) await decide(paymentIntent);
     if (missed) await changed();
     return error;
   }
@@ -270,8 +282,8 @@
   function takeAmount(answer) {
     const before = session;
     if (!before || answer.client_secret !== before.client_secret) {
-      $("element").replaceChildren();
       element?.destroy();
+      $("express").replaceChildren();
       mount(answer);
     } else {
       session = answer;
@@ -283,27 +295,23 @@
   }
 
   async function decide(intent) {
-    if (!intent) return;
-    if (showMicrodeposits(intent)) show("microdeposits");
-    else await settle();
-    const link = $("view")?.querySelector("[data-link]");
-    if (link) link.href = showMicrodeposits(intent);
+    const url = microdepositsUrl(intent);
+    if (!url) return settle();
+    show("microdeposits");
+    $("view").querySelector("[data-link]").href = url;
   }
-
-  const showMicrodeposits = (intent) => intent.next_action?.verify_with_microdeposits?.hosted_verification_url;
 
   /** Say why it failed. A failure that may hide a success is never told before the server has looked. */
   async function refuse(error) {
     if (error.type === "validation_error") return null; // shown in the form, beside the field
     const texts = $("declines").content;
-    const find = (code) => code && texts.querySelector(`[data-code="${CSS.escape(code)}"]`);
-    const other = error.type === "card_error" && (method === "us_bank_account" ? "bank" : null);
-    const text =
-      find(error.decline_code) ||
-      find(error.code) ||
-      (error.type === "card_error" && (find(other) || texts.querySelector('[data-code=""]')));
+    const find = (code) => code != null && texts.querySelector(`[data-code="${CSS.escape(code)}"]`);
+    const other = method === "us_bank_account" ? "bank" : "";
+    const text = find(error.decline_code) || find(error.code) || (error.type === "card_error" && find(other));
     if (text) return tell("declined", text.textContent, text.dataset.advice);
-    return (await settle(true)) && tell("unsure");
+    if (!(await settle(true))) return null;
+    missed = true; // the attempt may have failed because the payment is another one by now
+    return tell("unsure");
   }
 
   /**
@@ -354,16 +362,13 @@
     history.replaceState(null, "", location.pathname.replace(/\/return$/, ""));
     show("waiting");
     await askResult();
-    const state = await loadCard().catch(() => null);
-    if (!isOpen(state || shownState())) return;
-    show();
-    await begin(true);
+    await loadCard(true).catch(() => begin(true));
   }
 
   $("details").open = matchMedia("(min-width: 52rem)").matches;
   night.addEventListener("change", () => elements?.update({ appearance: appearance() }));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   if (!["void", "expired", "paid"].includes(shownState())) listen();
-  if (new URLSearchParams(location.search).has("redirect_status")) comeBack();
+  if (new URLSearchParams(location.search).has("payment_intent")) comeBack();
   else begin();
 })();
