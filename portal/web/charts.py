@@ -93,9 +93,7 @@ class Chart:
     def columns(self) -> list[Tick]:
         """Labels below the axis; some are left out when there are many."""
         every = -(-len(self.labels) // NAMED_LABELS) if self.labels else 1
-        return [
-            Tick(self._middle(at), label) for at, label in enumerate(self.labels) if (at % every) == 0
-        ]
+        return [Tick(self._middle(at), label) for at, label in enumerate(self.labels) if (at % every) == 0]
 
     def bars(self) -> list[Bar]:
         """Stacked bars, first series at the bottom."""
@@ -111,9 +109,7 @@ class Chart:
 
     def line(self) -> str:
         """The points as a path."""
-        return " ".join(
-            f"{'L' if at else 'M'}{point.x} {point.y}" for at, point in enumerate(self.points())
-        )
+        return " ".join(f"{'L' if at else 'M'}{point.x} {point.y}" for at, point in enumerate(self.points()))
 
     def area(self) -> str:
         """The path closed down to the axis."""

@@ -65,6 +65,8 @@ class Shell:
     notice: Notice | None = None
     time_zone: str = "UTC"
     """The viewer's zone; the `datetime` and `date` filters show times in it."""
+    path: str = "/"
+    """Where the page is; the theme switch comes back to it."""
     live: str | None = None
     """Address of an event stream that updates this page, or None."""
 

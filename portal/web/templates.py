@@ -43,6 +43,7 @@ def build_engine(plugin_template_dirs: Mapping[str, Path], *, assets: Assets) ->
     )
     environment.globals.update(asset_url=assets.url, icon_url=_icon_urls(assets))
     environment.globals.update(show_datetime=formats.show_datetime, show_date=formats.show_date)
+    environment.globals["icon_names"] = sorted(icon_names(assets))
     environment.filters.update(FILTERS)
     environment.globals["ui"] = _load_macros(environment)
     return JinjaTemplateEngine.from_environment(environment)
