@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, BigInt, BigSerial, Bytea, Text, Timestamptz
+from piccolo.columns import JSONB, Array, BigInt, BigSerial, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 
 class ConnectedAccount(Table, tablename="connected_account"):
-    """One connection: a provider's account in one mode. Disconnected rows stay as history, without secrets."""
+    """One connection: a provider's account in one mode. Disconnected rows stay, without secrets."""
 
     id: BigSerial
     id = BigSerial(primary_key=True)
@@ -34,7 +34,7 @@ class ConnectedAccount(Table, tablename="connected_account"):
 
 
 class PendingEndpoint(Table, tablename="pending_endpoint"):
-    """The webhook token shown on a connect form before the account exists; it becomes the account's on save."""
+    """The webhook token of a connect form, before there is an account; it becomes the account's on save."""
 
     id: BigSerial
     id = BigSerial(primary_key=True)
@@ -42,3 +42,10 @@ class PendingEndpoint(Table, tablename="pending_endpoint"):
     token_hash = Bytea(null=False)
     sealed_token = Text(null=False)
     created_at = Timestamptz(null=False)
+
+
+class CheckAllowance(Table, tablename="check_allowance"):
+    """When a person ran the checks of a connect form lately."""
+
+    person = BigInt(primary_key=True)
+    runs = Array(base_column=Timestamptz(), null=False)

@@ -1,0 +1,95 @@
+"""Webhook addresses: one is shown before the keys are known, and becomes the account's when it is saved."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from portal.contract.secrets import Secret
+from portal.database.transaction import Connection, transaction
+from portal.security.sealing import open_sealed, seal
+from portal.security.tokens import Purpose, hash_token, new_token
+from portal.settings import LOOPBACK, Settings
+
+PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".test", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A webhook address and what is stored of its token."""
+
+    token: Secret
+    token_hash: bytes
+
+
+def endpoint_url(base_url: str, plugin_id: str, token: Secret) -> str:
+    """The address that a provider sends events to."""
+    return f"{base_url}/webhooks/{plugin_id}/{token.reveal()}"
+
+
+def reachability_warning(settings: Settings, provider: str) -> str:
+    """Why the provider cannot send events to this portal, and what to do; empty when it can."""
+    url = urlsplit(settings.base_url)
+    host = url.hostname or ""
+    unreachable = f"{provider} cannot reach this address from the internet."
+    if is_private(host):
+        return (
+            f"{unreachable} Start a tunnel or forward events with {provider}'s command line, "
+            "and set PORTAL_BASE_URL to the public address."
+        )
+    if url.scheme != "https":
+        return f"{unreachable} It is not HTTPS: put the portal behind HTTPS and set PORTAL_BASE_URL."
+    return ""
+
+
+async def pending_endpoint(plugin_id: str) -> Endpoint:
+    """The endpoint of the plugin's connect form: the same on every visit until an account is saved."""
+    async with transaction() as tx:
+        # Two first visits at once must be shown the same address.
+        await tx.connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"endpoint:{plugin_id}"
+        )
+        sealed = await tx.connection.fetchval(
+            "SELECT sealed_token FROM pending_endpoint WHERE plugin = $1 ORDER BY id LIMIT 1", plugin_id
+        )
+        if sealed is not None:
+            token = open_sealed(sealed, context=_place(plugin_id))
+            return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
+        return await _create(tx.connection, plugin_id)
+
+
+async def take_endpoint(connection: Connection, plugin_id: str, endpoint: Endpoint) -> None:
+    """Remove the pending endpoint inside the transaction that gives it to an account."""
+    await connection.execute(
+        "DELETE FROM pending_endpoint WHERE plugin = $1 AND token_hash = $2", plugin_id, endpoint.token_hash
+    )
+
+
+async def _create(connection: Connection, plugin_id: str) -> Endpoint:
+    token = Secret(new_token())
+    endpoint = Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
+    await connection.execute(
+        """
+        INSERT INTO pending_endpoint (plugin, token_hash, sealed_token, created_at)
+        VALUES ($1, $2, $3, now())
+        """,
+        plugin_id,
+        endpoint.token_hash,
+        seal(token, context=_place(plugin_id)),
+    )
+    return endpoint
+
+
+def _place(plugin_id: str) -> tuple[str, ...]:
+    return ("pending_endpoint", plugin_id)
+
+
+def is_private(host: str) -> bool:
+    """Whether nobody outside this machine or its network can resolve or reach the host."""
+    if host in LOOPBACK or "." not in host or host.endswith(PRIVATE_SUFFIXES):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False

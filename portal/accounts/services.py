@@ -1,0 +1,193 @@
+"""The connections as other rooms use them: load, list, find by webhook address, mark healthy or broken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.accounts.tables import ConnectedAccount
+from portal.audit.services import SYSTEM, record
+from portal.contract.facts import Mode
+from portal.contract.loading import plugin_by_id
+from portal.contract.plugin import Account
+from portal.contract.secrets import Secret
+from portal.database.transaction import transaction
+from portal.errors import Conflict, NotFound
+from portal.security.sealing import open_sealed
+
+SUMMARY = """
+    id, plugin, mode, external_account_id AS external_id, title, state, health_reason,
+    connected_by, connected_at, last_event_at
+"""
+LIVE_FIRST = "ORDER BY mode = 'live' DESC, connected_at, id"
+
+
+class AccountDisconnected(Conflict):
+    """The connection was ended by a person; nothing may be done with it."""
+
+    code = "ACCOUNT_DISCONNECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """A connection without its credentials."""
+
+    id: int
+    plugin: str
+    mode: Mode
+    external_id: str
+    title: str
+    state: str
+    """`ready`, `needs_attention`, `broken` or `disconnected`."""
+    health_reason: str
+    connected_by: str
+    connected_at: datetime
+    last_event_at: datetime | None
+
+
+async def load_account(account_id: int) -> Account:
+    """The connection with its credentials opened. A broken one is loaded too: its key may be a new one.
+
+    Raises:
+        NotFound: there is none with this id.
+        AccountDisconnected: it was disconnected.
+        SealBroken: its credentials cannot be opened with the key file of this portal.
+    """
+    rows = await ConnectedAccount.raw("SELECT * FROM connected_account WHERE id = {}", account_id)
+    if not rows:
+        raise NotFound("There is no such account.")
+    if rows[0]["state"] == "disconnected":
+        raise AccountDisconnected(f"{rows[0]['title']} is disconnected.", hint="Connect the account again.")
+    return _open_account(rows[0])
+
+
+async def load_summary(account_id: int) -> AccountSummary:
+    """The connection in any state, without credentials.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    rows = await ConnectedAccount.raw(
+        f"SELECT {SUMMARY} FROM connected_account WHERE id = {{}}",  # noqa: S608 - a constant list of columns
+        account_id,
+    )
+    if not rows:
+        raise NotFound("There is no such account.")
+    return _summary(rows[0])
+
+
+async def account_for_webhook(plugin_id: str, token_hash: bytes) -> Account | None:
+    """The connection that a webhook address belongs to, or None; the hash is of purpose `webhook`."""
+    rows = await ConnectedAccount.raw(
+        """
+        SELECT * FROM connected_account
+        WHERE webhook_token_hash = {} AND plugin = {} AND state <> 'disconnected'
+        """,
+        token_hash,
+        plugin_id,
+    )
+    return _open_account(rows[0]) if rows else None
+
+
+async def connected_accounts(plugin_id: str | None = None) -> list[AccountSummary]:
+    """Every connection that is not disconnected, live ones first."""
+    rows = await ConnectedAccount.raw(
+        f"""
+        SELECT {SUMMARY} FROM connected_account
+        WHERE state <> 'disconnected' AND ({{}}::text IS NULL OR plugin = {{}}) {LIVE_FIRST}
+        """,  # noqa: S608 - constants of this module
+        plugin_id,
+        plugin_id,
+    )
+    return [_summary(row) for row in rows]
+
+
+async def accounts_ready(capability: str | None = None) -> list[AccountSummary]:
+    """Connections that work, live ones first; with `capability`, those whose plugin has it."""
+    return [
+        account
+        for account in await connected_accounts()
+        if account.state in ("ready", "needs_attention") and _has(account.plugin, capability)
+    ]
+
+
+async def default_account() -> AccountSummary | None:
+    """The connection that new work goes to: a live one first, then a test one, the oldest of its kind."""
+    return next(iter(await accounts_ready()), None)
+
+
+async def mark_broken(account_id: int, reason: str) -> None:
+    """Note that the provider no longer takes the credentials. Work waits until a new key is saved."""
+    await _change_health(account_id, "broken", reason, action="account.broken")
+
+
+async def mark_ready(account_id: int) -> None:
+    """Note that the credentials work again."""
+    await _change_health(account_id, "ready", "", action="account.recovered")
+
+
+async def touch_event(account_id: int, at: datetime) -> None:
+    """Note that a genuine event arrived; an older time than the noted one changes nothing."""
+    await ConnectedAccount.raw(
+        """
+        UPDATE connected_account SET last_event_at = {}
+        WHERE id = {} AND (last_event_at IS NULL OR last_event_at < {})
+        """,
+        at,
+        account_id,
+        at,
+    )
+
+
+def credential_place(account_id: int, mode: str, field: str) -> tuple[str, ...]:
+    """What a sealed credential is bound to; it opens for this connection, mode and field alone."""
+    return ("connected_account", str(account_id), str(mode), field)
+
+
+async def _change_health(account_id: int, state: str, reason: str, *, action: str) -> None:
+    async with transaction() as tx:
+        row = await tx.connection.fetchrow(
+            """
+            UPDATE connected_account SET state = $2, health_reason = $3, version = version + 1
+            WHERE id = $1 AND state NOT IN ('disconnected', $2) RETURNING title, mode
+            """,
+            account_id,
+            state,
+            reason,
+        )
+        if row is not None:
+            await record(
+                tx.connection,
+                actor=SYSTEM,
+                action=action,
+                words=f"{row['title']}: {reason or 'works again.'}",
+                subject=("connected_account", str(account_id)),
+                mode=row["mode"],
+            )
+
+
+def _has(plugin_id: str, capability: str | None) -> bool:
+    plugin = plugin_by_id(plugin_id)
+    return plugin is not None and (capability is None or capability in plugin.capabilities)
+
+
+def _summary(row: dict[str, Any]) -> AccountSummary:
+    return AccountSummary(**{**row, "mode": Mode(row["mode"])})
+
+
+def _open_account(row: dict[str, Any]) -> Account:
+    sealed: dict[str, str] = json.loads(row["sealed_credentials"])
+    credentials: dict[str, Secret] = {
+        field: open_sealed(text, context=credential_place(row["id"], row["mode"], field))
+        for field, text in sealed.items()
+    }
+    return Account(
+        id=row["id"],
+        mode=Mode(row["mode"]),
+        external_id=row["external_account_id"],
+        title=row["title"],
+        credentials=credentials,
+        options=json.loads(row["options"]),
+    )
