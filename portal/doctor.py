@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from portal.contract.loading import installed_plugins
+from portal.contract.loading import load_plugins
 from portal.database.migrations import migration_state
 from portal.database.reachability import described, server_version
 from portal.errors import ConfigurationError
@@ -46,7 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *await _database(settings),
         await _broker(settings.broker_url),
         _address(settings),
-        *_plugins(),
+        *_plugins(settings),
         _browser(),
     ]
 
@@ -131,14 +131,14 @@ def _address(settings: Settings) -> Finding:
     return Finding("ok", "Address", settings.base_url)
 
 
-def _plugins() -> list[Finding]:
+def _plugins(settings: Settings) -> list[Finding]:
     return [
         Finding("ok", "Plugin", f"{entry.plugin.manifest.title} ({entry.package})")
         if entry.plugin
         else Finding(
             "fail", "Plugin", f"{entry.package}: {entry.error}", "Mend it, or change PORTAL_PLUGINS."
         )
-        for entry in installed_plugins()
+        for entry in load_plugins(settings)
     ]
 
 
