@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import time
 from collections.abc import Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
+from portal.commands.logs import log_to_file
 from portal.contract.loading import installed_plugins
 from portal.contract.plugin import LocalService
 from portal.database.embedded import Server, ensure_running
@@ -28,7 +28,6 @@ WATCH_SECONDS = 0.2
 START_PAUSE_SECONDS = 0.05
 SAME_STOP_SECONDS = 1.0
 """A terminal and `make` may both pass one Ctrl-C on; only a later one means "at once"."""
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 OTHER_PORT = "Stop that program, or choose another port: make run PORT=8080"
 
 
@@ -41,7 +40,7 @@ def run_portal(settings: Settings) -> None:
     _interrupt_on_signals()
     try:
         with only_supervisor(settings):
-            logging.basicConfig(filename=settings.data_dir / "logs" / "portal.log", format=LOG_FORMAT)
+            log_to_file(settings)
             require_free(settings.host, settings.port, hint=OTHER_PORT)
             services = local_services(settings)
             for service in services:

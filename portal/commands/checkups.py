@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from portal.commands.logs import log_to_file
 from portal.settings import current_settings
 
 COLOURS = {"ok": "green", "info": "blue", "warn": "yellow", "fail": "red"}
@@ -17,7 +18,9 @@ def doctor() -> None:
     """Check what the portal stands on; exits with 1 when something must be mended."""
     from portal.doctor import examine
 
-    findings = asyncio.run(examine(current_settings()))
+    settings = current_settings()
+    log_to_file(settings)
+    findings = asyncio.run(examine(settings))
     for finding in findings:
         state = click.style(f"{finding.state:<5}", fg=COLOURS[finding.state])
         click.echo(f"{state} {finding.subject:<12} {finding.words}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -52,8 +53,8 @@ def described(settings: Settings) -> str:
     """Host, port and database, without user and password."""
     if not settings.database_url:
         return str(settings.data_dir / "postgres")
-    try:
+    with suppress(ValueError):
         parts = urlsplit(settings.database_url)
-        return f"{parts.hostname or 'this machine'}:{parts.port or 5432}{parts.path}"
-    except ValueError:
-        return "PORTAL_DATABASE_URL"
+        if parts.scheme in ("postgresql", "postgres"):
+            return f"{parts.hostname or 'this machine'}:{parts.port or 5432}{parts.path}"
+    return "PORTAL_DATABASE_URL"

@@ -12,7 +12,8 @@ from portal.contract.plugin import LocalService
 from portal.settings import Settings
 from portal.supervision.addresses import answers, loopback
 
-WEB_STOP_SECONDS = 5
+WEB_STOP_SECONDS = 3
+"""A page with live updates holds its connection until then."""
 WORKER_STOP_SECONDS = 10
 SERVICE_STOP_SECONDS = 3
 MARGIN_SECONDS = 2

@@ -1,0 +1,16 @@
+"""Where a command's log lines go: to a file, so that the terminal keeps to what the person asked for."""
+
+from __future__ import annotations
+
+import logging
+
+from portal.settings import Settings
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def log_to_file(settings: Settings) -> None:
+    """Append to `logs/portal.log`; before the data folder exists there is nothing worth keeping."""
+    logs = settings.data_dir / "logs"
+    handler = logging.FileHandler(logs / "portal.log", delay=True) if logs.is_dir() else logging.NullHandler()
+    logging.basicConfig(handlers=[handler], format=FORMAT)
