@@ -122,5 +122,5 @@
     });
   });
   let seen = document.querySelector('[data-focus]');
-  seen?.focus();
+  if (location.hash) seen?.focus(); // otherwise the browser's own autofocus does it
 })();

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 8, 12, 28
+WIDTH, HEIGHT = 420, 190
+LEFT, RIGHT, TOP, BOTTOM = 46, 4, 10, 24
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 GRID_LINES = 4
-MAX_BAR = 48.0
+MAX_BAR = 36.0
 NAMED_LABELS = 12
 
 SeriesTone = Literal["run", "ok", "bad", "warn", "mute"]
