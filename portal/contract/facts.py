@@ -18,7 +18,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentSucceeded:
-    """`amount` arrived for the invoice. `external_id` names the payment; a second fact with it adds nothing."""
+    """`amount` arrived. `external_id` names the payment; a second fact with the same one adds nothing."""
 
     invoice_id: int
     external_id: str

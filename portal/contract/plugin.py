@@ -115,6 +115,7 @@ class PayableLine:
 
     description: str
     quantity: int
+    unit: Money
     amount: Money
 
 
@@ -149,14 +150,14 @@ class PayPage:
     template: str
     context: Mapping[str, Any]
     scripts: tuple[str, ...]
-    """Addresses of scripts, in order; own ones start with `/static/`."""
+    """Addresses of the provider's scripts, and names of own ones such as `plugins/stripe/pay.js`."""
     csp: Mapping[str, tuple[str, ...]]
     """Additions to the page's Content-Security-Policy, such as `{"script-src": ("https://…",)}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentStart:
-    """The answer to *start*: data for the browser. It may hold a client secret: never stored, never logged."""
+    """Data for the browser. It may hold a client secret: never stored, never logged."""
 
     data: Mapping[str, str]
 

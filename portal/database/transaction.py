@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from piccolo.engine.postgres import PostgresTransaction
+from asyncpg.pool import PoolConnectionProxy
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from portal.database.engine import current_engine
 from portal.errors import PortalError
@@ -15,10 +16,11 @@ from portal.errors import PortalError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncpg.pool import PoolConnectionProxy
-
     Connection = PoolConnectionProxy[Any]
+else:
+    Connection = PoolConnectionProxy  # generic in the stubs alone
 
+AfterCommit = Callable[[], Awaitable[None]]
 ACQUIRE_SECONDS = 4.0
 
 
@@ -38,13 +40,17 @@ class Transaction(PostgresTransaction):
 
     connection: Connection
 
-    async def __aenter__(self) -> Transaction:
+    def __init__(self, engine: PostgresEngine) -> None:
+        super().__init__(engine)
+        self.committed: list[AfterCommit] = []
+
+    async def __aenter__(self) -> Transaction:  # noqa: PYI034 - a nested one hands out its parent
         if self._parent is not None:
             return self._parent  # type: ignore[return-value]  # parents are made by this class alone
         self.connection = await acquire()
         try:
             self.transaction = self.connection.transaction()
-            await self.begin()
+            await self.begin()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
         except BaseException:
             await _release(self.connection)
             raise
@@ -60,19 +66,31 @@ class Transaction(PostgresTransaction):
             if error is not None:
                 await self._undo()
             elif not self._committed and not self._rolled_back:
-                await self.commit()
+                await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
         finally:
             self.engine.current_transaction.reset(self.context)
             await _release(self.connection)
+        if self._committed:
+            for call in self.committed:
+                await call()
         return False
 
     async def _undo(self) -> None:
         if not self._rolled_back and not self.connection.is_closed():
-            await self.rollback()
+            await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
+
+
+async def after_commit(call: AfterCommit) -> None:
+    """Run `call` when the running transaction has committed: now without one, never after a rollback."""
+    running = current_engine().current_transaction.get()
+    if isinstance(running, Transaction):
+        running.committed.append(call)
+    else:
+        await call()
 
 
 def transaction() -> Transaction:
-    """`async with transaction() as tx:` runs Piccolo queries and `tx.connection` in one transaction."""
+    """One transaction for Piccolo queries and for raw ones on its `connection`."""
     return Transaction(current_engine())
 
 

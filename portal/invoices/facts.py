@@ -124,7 +124,9 @@ async def _received(connection: Connection, source: Source, invoice: _Invoice, f
         return ""
     by = f" by {fact.method}" if fact.method else ""
     words = f"Received {fact.amount.format()}{by}."
-    await _note(connection, source, invoice, ("payment.received", words), {"payment": fact.external_id})
+    await _note(
+        connection, source, invoice, ("payment.received", words), details={"payment": fact.external_id}
+    )
     return words
 
 
@@ -136,7 +138,9 @@ async def _under_way(
     if not await record_attempt(connection, attempt):
         return ""
     words = f"A payment of {fact.amount.format()} is under way."
-    await _note(connection, source, invoice, ("payment.processing", words), {"attempt": fact.attempt_id})
+    await _note(
+        connection, source, invoice, ("payment.processing", words), details={"attempt": fact.attempt_id}
+    )
     return words
 
 
@@ -146,7 +150,7 @@ async def _failed(connection: Connection, source: Source, invoice: _Invoice, fac
         return ""
     words = f"A payment of {fact.amount.format()} failed: {fact.reason}"
     details = {"attempt": fact.attempt_id, "code": fact.code}
-    await _note(connection, source, invoice, ("payment.failed", words), details)
+    await _note(connection, source, invoice, ("payment.failed", words), details=details)
     return words
 
 
@@ -170,7 +174,9 @@ async def _published(
     if changed is None:
         return ""
     words = f"{source.actor.name} has the invoice as {fact.external_number or fact.external_id}."
-    await _note(connection, source, invoice, ("invoice.published", words), {"external_id": fact.external_id})
+    await _note(
+        connection, source, invoice, ("invoice.published", words), details={"external_id": fact.external_id}
+    )
     return words
 
 
@@ -199,14 +205,19 @@ async def _settle(connection: Connection, invoice: _Invoice, facts: Sequence[Fac
 
 
 async def _note(
-    connection: Connection, source: Source, invoice: _Invoice, what: tuple[str, str], details: dict[str, str]
+    connection: Connection,
+    source: Source,
+    invoice: _Invoice,
+    what: tuple[str, str],
+    *,
+    details: dict[str, str],
 ) -> None:
     await record(
         connection,
         actor=source.actor,
         action=what[0],
         words=what[1],
-        subject=("invoice", invoice.id),
+        subject=("invoice", str(invoice.id)),
         mode=source.mode.value,
         details=details,
     )
@@ -233,5 +244,6 @@ def _attempt(
 def _same_currency(invoice: _Invoice, amount: Money) -> None:
     if amount.currency != invoice.currency:
         raise EventQuarantined(
-            f"A payment in {amount.currency.upper()} was reported for an invoice in {invoice.currency.upper()}."
+            f"A payment in {amount.currency.upper()} was reported "
+            f"for an invoice in {invoice.currency.upper()}."
         )

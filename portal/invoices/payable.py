@@ -16,7 +16,8 @@ from portal.security.tokens import Purpose, hash_token
 
 _SELECT = """
 SELECT i.id, i.number, i.status, i.mode, i.account, i.currency, i.subtotal_minor, i.tax_minor, i.total_minor,
-       i.amount_paid_minor, i.due_date, i.memo, i.external_id, i.hosted_url, i.finalised_at, i.paid_at, i.created_at,
+       i.amount_paid_minor, i.due_date, i.memo, i.external_id, i.hosted_url,
+       i.finalised_at, i.paid_at, i.created_at,
        i.pay_link_expires_at, c.id AS customer_id, c.name AS customer_name, c.email AS customer_email,
        coalesce(o.instance_id::text, '') AS instance, coalesce(o.time_zone, 'UTC') AS time_zone
 FROM invoice i JOIN customer c ON c.id = i.customer LEFT JOIN organisation o ON true
@@ -76,11 +77,20 @@ async def invoice_by_pay_token(token: str) -> PayLink | None:
 
 async def _lines(held: Any, invoice_id: int, currency: str) -> tuple[PayableLine, ...]:
     rows = await held.fetch(
-        "SELECT description, quantity, amount_minor FROM invoice_line WHERE invoice = $1 ORDER BY position",
+        """
+        SELECT description, quantity, unit_minor, amount_minor
+        FROM invoice_line WHERE invoice = $1 ORDER BY position
+        """,
         invoice_id,
     )
     return tuple(
-        PayableLine(row["description"], row["quantity"], Money(row["amount_minor"], currency)) for row in rows
+        PayableLine(
+            row["description"],
+            row["quantity"],
+            Money(row["unit_minor"], currency),
+            Money(row["amount_minor"], currency),
+        )
+        for row in rows
     )
 
 

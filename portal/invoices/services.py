@@ -58,7 +58,7 @@ async def create_draft(draft: DraftInvoice, *, actor: Actor) -> int:
             draft.footer,
         )
         await _store_lines(tx.connection, invoice_id, draft.lines)
-        await _note(tx.connection, invoice_id, mode, actor, ("invoice.created", "Draft created."))
+        await _note(tx.connection, invoice_id, mode, actor=actor, what=("invoice.created", "Draft created."))
     return invoice_id
 
 
@@ -92,7 +92,9 @@ async def update_draft(invoice_id: int, draft: DraftInvoice, *, version: int, ac
         )
         await tx.connection.execute("DELETE FROM invoice_line WHERE invoice = $1", invoice_id)
         await _store_lines(tx.connection, invoice_id, draft.lines)
-        await _note(tx.connection, invoice_id, row.mode, actor, ("invoice.edited", "Draft edited."))
+        await _note(
+            tx.connection, invoice_id, row.mode, actor=actor, what=("invoice.edited", "Draft edited.")
+        )
 
 
 async def finalise(invoice_id: int, *, actor: Actor) -> str:
@@ -109,7 +111,11 @@ async def finalise(invoice_id: int, *, actor: Actor) -> str:
         number = await take_invoice_number(tx.connection)
         await _open(tx.connection, row, number)
         await _note(
-            tx.connection, invoice_id, row.mode, actor, ("invoice.finalised", f"Finalised as {number}.")
+            tx.connection,
+            invoice_id,
+            row.mode,
+            actor=actor,
+            what=("invoice.finalised", f"Finalised as {number}."),
         )
         if row.account_id is not None and row.total_minor > 0:
             await queue_task(
@@ -136,7 +142,9 @@ async def void(invoice_id: int, *, actor: Actor) -> None:
             """,
             invoice_id,
         )
-        await _note(tx.connection, invoice_id, row.mode, actor, ("invoice.voided", "Declared void."))
+        await _note(
+            tx.connection, invoice_id, row.mode, actor=actor, what=("invoice.voided", "Declared void.")
+        )
         if row.account_id is not None and row.external_id is not None:
             await queue_task(
                 tx.connection, account_id=row.account_id, kind="void_invoice", subject_id=invoice_id
@@ -161,7 +169,11 @@ async def retry_sync(invoice_id: int, *, actor: Actor) -> None:
             "UPDATE invoice SET sync_state = 'waiting', sync_error = '' WHERE id = $1", invoice_id
         )
         await _note(
-            tx.connection, invoice_id, row.mode, actor, ("invoice.sync_retried", "Asked to try again.")
+            tx.connection,
+            invoice_id,
+            row.mode,
+            actor=actor,
+            what=("invoice.sync_retried", "Asked to try again."),
         )
 
 
@@ -238,7 +250,8 @@ async def _store_lines(connection: Connection, invoice_id: int, lines: tuple[Dra
         raise InvalidInput({"lines": "Add at least one line."})
     await connection.executemany(
         """
-        INSERT INTO invoice_line (invoice, position, description, quantity, unit_minor, tax_rate, amount_minor)
+        INSERT INTO invoice_line
+            (invoice, position, description, quantity, unit_minor, tax_rate, amount_minor)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         [
@@ -263,11 +276,16 @@ async def _has_lines(connection: Connection, invoice_id: int) -> bool:
 
 
 async def _note(
-    connection: Connection, invoice_id: int, mode: Mode, actor: Actor, what: tuple[str, str]
+    connection: Connection, invoice_id: int, mode: Mode, *, actor: Actor, what: tuple[str, str]
 ) -> None:
     action, words = what
     await record(
-        connection, actor=actor, action=action, words=words, subject=("invoice", invoice_id), mode=mode.value
+        connection,
+        actor=actor,
+        action=action,
+        words=words,
+        subject=("invoice", str(invoice_id)),
+        mode=mode.value,
     )
     await announce(connection, f"invoice:{invoice_id}")
 

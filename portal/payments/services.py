@@ -12,7 +12,7 @@ from portal.money import Money
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Money that moved for an invoice. `kind`: payment, refund, dispute or offline; the amount has its sign."""
+    """Money that moved. `kind`: payment, refund, dispute or offline; the amount has its sign."""
 
     invoice_id: int
     account_id: int | None
@@ -87,8 +87,8 @@ async def record_attempt(connection: Connection, attempt: Attempt) -> bool:
     """Note an attempt, or how it went on; False when nothing changed. A final state is never left."""
     changed = await connection.fetchval(
         """
-        INSERT INTO payment_attempt AS old (invoice, account, mode, external_id, state, amount_minor, currency,
-            method, code, reason, expected_at, occurred_at, recorded_at)
+        INSERT INTO payment_attempt AS old (invoice, account, mode, external_id, state, amount_minor,
+            currency, method, code, reason, expected_at, occurred_at, recorded_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
         ON CONFLICT ON CONSTRAINT payment_attempt_once DO UPDATE
         SET state = excluded.state, code = excluded.code, reason = excluded.reason,
@@ -133,7 +133,8 @@ async def sums_of(connection: Connection, invoice_id: int) -> LedgerSums:
         """
         SELECT coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0)::bigint AS received,
                coalesce(-sum(amount_minor) FILTER (WHERE amount_minor < 0), 0)::bigint AS returned,
-               EXISTS (SELECT FROM payment_attempt a WHERE a.invoice = $1 AND a.state = 'processing') AS processing
+               EXISTS (SELECT FROM payment_attempt a WHERE a.invoice = $1 AND a.state = 'processing')
+                   AS processing
         FROM payment WHERE invoice = $1
         """,
         invoice_id,

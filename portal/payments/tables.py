@@ -9,7 +9,7 @@ from portal.accounts.tables import ConnectedAccount
 
 
 class Payment(Table, tablename="payment"):
-    """A row of the ledger. Append-only: a trigger refuses changes (an unknown method may be filled in once)."""
+    """A row of the ledger. A trigger refuses changes; an unknown method may be filled in once."""
 
     id: BigSerial
     id = BigSerial(primary_key=True)

@@ -34,6 +34,7 @@ from portal.contract.plugin import (
     LocalService,
     Manifest,
     PayableInvoice,
+    PayableLine,
     PaymentStart,
     PayPage,
     Plugin,
@@ -48,7 +49,6 @@ from portal.money import Money
 from portal.sdk.work import Reading, Subject, apply_reading, run_event, run_task
 from portal.settings import LOOPBACK, Settings, current_settings
 from portal.sync.services import Task
-from portal.web.assets import asset_url
 from portal.webhooks.processing import StoredEvent, object_lock
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "OutcomeUnknown",
     "PayPage",
     "PayableInvoice",
+    "PayableLine",
     "PaymentFailed",
     "PaymentProcessing",
     "PaymentStart",
@@ -98,7 +99,6 @@ __all__ = [
     "Subject",
     "Task",
     "apply_reading",
-    "asset_url",
     "connection",
     "current_settings",
     "execute_script",

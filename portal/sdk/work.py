@@ -1,4 +1,4 @@
-"""What a plugin's actors call: the portal claims, locks, applies and finishes; the plugin locates and reads."""
+"""What a plugin's actors call: the portal locks, claims and applies; the plugin locates and reads."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ async def run_event(event_id: int, *, locate: Locate, read: Read) -> None:
             events = await inbox.claim_events(held, account.id, [event.object_id, *subject.object_ids])
             if events:
                 await _finish(held, account, events, await read(account, subject, events))
-    # The edge of the process: whatever went wrong must be on the row, and the row must go on.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the process's edge: what went wrong must be on the row
         await _give_back(event.account_id, events, _known(error, f"event {event_id}"))
 
 
@@ -92,8 +91,7 @@ async def run_task(task_id: int, handlers: Mapping[str, TaskHandler]) -> None:
         async with transaction() as tx:
             await apply_reading(tx.connection, account, reading)
             await outbox.finish_task(tx.connection, task)
-    # The edge of the process, as above.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the process's edge, as above
         known = _known(error, f"task {task_id}")
         if isinstance(known, AccountAuthFailed):
             await mark_broken(task.account_id, known.message)
@@ -104,11 +102,12 @@ async def apply_reading(held: Connection, account: Account, reading: Reading) ->
     """Apply what was read inside the caller's transaction; returns what changed, as a sentence."""
     if reading.save is not None:
         await reading.save(held)
-    said = []
     source = Source(account.id, account.mode, _actor(account))
-    for fact in reading.facts:
-        if isinstance(fact, CustomerSeen):
-            said.append(await apply_customer_seen(held, account.id, account.mode, fact))
+    said = [
+        await apply_customer_seen(held, account.id, account.mode, fact)
+        for fact in reading.facts
+        if isinstance(fact, CustomerSeen)
+    ]
     about_invoice = [fact for fact in reading.facts if not isinstance(fact, CustomerSeen)]
     if reading.invoice_id is not None and about_invoice:
         said.append(await apply_invoice_facts(held, source, reading.invoice_id, about_invoice))
@@ -144,13 +143,13 @@ async def _give_back(account_id: int, events: Sequence[inbox.StoredEvent], error
 
 
 def _known(error: Exception, what: str) -> PortalError:
-    """The error in words. What we did not foresee gets a reference that the log has too, and is tried again."""
+    """The error in words. An unforeseen one gets a reference that the log has too, and is tried again."""
     if isinstance(error, PortalError):
         return error
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
         return ProviderUnavailable(f"The database did not take it ({type(error).__name__}).")
     reference = uuid.uuid4().hex[:8]
-    logger.exception("%s failed unexpectedly, reference %s", what, reference)
+    logger.error("%s failed unexpectedly, reference %s", what, reference, exc_info=error)
     problem = ProviderUnavailable(
         f"An unexpected error, reference {reference}.", hint="The log has the details."
     )

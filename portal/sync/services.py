@@ -9,7 +9,7 @@ from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUn
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import PortalError
-from portal.queue.doorbells import ring
+from portal.queue.rings import ring
 from portal.sync.rules import MAX_ATTEMPTS, retry_delay
 from portal.web.live import announce
 
@@ -35,6 +35,7 @@ class Task:
 
     @property
     def first(self) -> bool:
+        """Whether nothing was sent for it before."""
         return self.attempts <= 1
 
     @property
@@ -44,7 +45,7 @@ class Task:
 
 
 async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id: int) -> int:
-    """Put a task into the outbox inside the caller's transaction and ring for it; once per kind and subject."""
+    """Put a task into the outbox in the caller's transaction; there is one per kind and subject."""
     row = await held.fetchrow(
         """
         INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
@@ -76,8 +77,8 @@ async def claim_task(task_id: int) -> Task | None:
             WHERE t.id = $1 AND a.id = t.account AND a.state <> 'disconnected'
               AND (t.state IN ('waiting', 'unknown') OR (t.state = 'sending' AND t.lease_until < now()))
               AND t.due_at <= now()
-            RETURNING t.id, t.account AS account_id, a.plugin, t.mode, t.kind, t.subject_id, t.idempotency_key,
-                      t.attempts, t.created_at
+            RETURNING t.id, t.account AS account_id, a.plugin, t.mode, t.kind, t.subject_id,
+                      t.idempotency_key, t.attempts, t.created_at
             """,
             task_id,
             LEASE_SECONDS,
@@ -97,7 +98,7 @@ async def finish_task(held: Connection, task: Task) -> None:
 
 
 async def give_back(task: Task, error: PortalError) -> None:
-    """Decide what an error means for the task: later, unknown, or failed with words. Keeps the work in any case."""
+    """Decide what an error means for the task: later, unknown, or failed with words. Work is kept."""
     async with transaction() as tx:
         if isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed):
             await _postpone(tx.connection, task, error)
@@ -145,7 +146,10 @@ async def _postpone(held: Connection, task: Task, error: PortalError) -> None:
 async def _fail(held: Connection, task: Task, error: PortalError) -> None:
     words = f"{error.message} {error.hint}".strip()
     await held.execute(
-        "UPDATE sync_task SET state = 'failed', error = $2, finished_at = now(), lease_until = NULL WHERE id = $1",
+        """
+        UPDATE sync_task SET state = 'failed', error = $2, finished_at = now(), lease_until = NULL
+        WHERE id = $1
+        """,
         task.id,
         words,
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import dramatiq
+
 from portal.database.transaction import transaction
 from portal.queue.schedule import periodic
 from portal.webhooks import processing
 
 
 @periodic(name="portal.sweep_inbox", every=timedelta(seconds=10))
+@dramatiq.actor(actor_name="portal.sweep_inbox", max_retries=0)
 async def sweep_inbox() -> None:
     """Ring again for what a lost message or a killed worker left behind."""
     async with transaction() as tx:

@@ -12,12 +12,12 @@ from portal.accounts.services import account_for_webhook
 from portal.contract.errors import EventRefused
 from portal.contract.plugin import Account, Plugin, ReceivedEvent
 from portal.database.transaction import connection
-from portal.queue.doorbells import ring_after_commit, rings_in_statement
+from portal.queue.rings import ring_now, rings_in_statement
 from portal.queue.statements import RING_FRESH
 from portal.security.tokens import Purpose, hash_token
 
 CACHE_SECONDS = 5.0
-"""How long a process may know a connection's secrets. The insert itself asks whether it is still connected."""
+"""How long a process may know a connection's secrets; the insert asks whether it is still connected."""
 CACHE_SIZE = 1000
 
 
@@ -41,15 +41,15 @@ _known: dict[bytes, _Known] = {}
 
 _STORE = """
 WITH fresh AS (
-    INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, api_version, body, state,
-                               error_code, error_words, due_at, received_at)
+    INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, api_version, body,
+                               state, error_code, error_words, due_at, received_at)
     SELECT a.id, a.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), now()
     FROM connected_account a WHERE a.id = $1 AND a.state <> 'disconnected'
     ON CONFLICT (account, external_id) DO NOTHING
     RETURNING id, $11::text AS actor_name, state
 )"""
-_AND_RING = _STORE + f", rung AS ({RING_FRESH} WHERE fresh.state = 'received') SELECT id FROM fresh"
-_STORE_ONLY = _STORE + " SELECT id FROM fresh"
+_AND_RING = f"{_STORE}, rung AS ({RING_FRESH} WHERE fresh.state = 'received') SELECT id FROM fresh"  # noqa: S608 - constants
+_STORE_ONLY = f"{_STORE} SELECT id FROM fresh"  # noqa: S608 - a constant
 
 
 async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
@@ -117,7 +117,7 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
     if trouble:
         return Outcome.QUARANTINED
     if not in_statement:
-        await ring_after_commit(actor, stored)
+        await ring_now(actor, stored)
     return Outcome.STORED
 
 

@@ -13,7 +13,7 @@ from portal.contract.errors import AccountAuthFailed, ProviderUnavailable
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection, connection
 from portal.errors import PortalError
-from portal.queue.doorbells import ring
+from portal.queue.rings import ring
 from portal.sync.rules import retry_delay
 
 LOCK_SECONDS = 20
@@ -49,15 +49,18 @@ class StoredEvent:
     received_at: datetime
 
 
-_COLUMNS = """e.id, e.account AS account_id, a.plugin, e.mode, e.external_id, e.type, e.object_kind, e.object_id,
-              e.body, e.state, e.attempts, e.received_at"""
+_COLUMNS = """e.id, e.account AS account_id, a.plugin, e.mode, e.external_id, e.type, e.object_kind,
+              e.object_id, e.body, e.state, e.attempts, e.received_at"""
 
 
 async def load_event(event_id: int) -> StoredEvent | None:
     """The event, in whatever state it is."""
     async with connection() as held:
         row = await held.fetchrow(
-            f"SELECT {_COLUMNS} FROM webhook_event e JOIN connected_account a ON a.id = e.account WHERE e.id = $1",  # noqa: S608 - a constant
+            f"""
+            SELECT {_COLUMNS} FROM webhook_event e JOIN connected_account a ON a.id = e.account
+            WHERE e.id = $1
+            """,  # noqa: S608 - the column list is a constant
             event_id,
         )
     return _event(row) if row else None
@@ -87,7 +90,8 @@ async def claim_events(held: Connection, account_id: int, object_ids: Sequence[s
         UPDATE webhook_event e SET state = 'processing', attempts = attempts + 1,
                lease_until = now() + make_interval(secs => $3)
         FROM connected_account a
-        WHERE e.account = $1 AND a.id = e.account AND e.object_id = ANY($2::text[]) AND a.state <> 'disconnected'
+        WHERE e.account = $1 AND a.id = e.account AND a.state <> 'disconnected'
+          AND e.object_id = ANY($2::text[])
           AND (e.state = 'received' OR (e.state = 'processing' AND e.lease_until < now()))
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - the column list is a constant
@@ -101,7 +105,7 @@ async def claim_events(held: Connection, account_id: int, object_ids: Sequence[s
 async def finish_events(
     held: Connection, events: Sequence[StoredEvent], *, outcome: str, state: str = "processed"
 ) -> None:
-    """Store the end of events inside the transaction that holds their effect. `state`: processed or ignored."""
+    """Store the end of events in the transaction of their effect. `state`: processed or ignored."""
     await held.execute(
         """
         UPDATE webhook_event SET state = $2, outcome = $3, processed_at = now(), lease_until = NULL,
@@ -135,8 +139,8 @@ async def give_back(held: Connection, events: Sequence[StoredEvent], error: Port
         delay = retry_delay(event.attempts, asked=asked)
         await held.execute(
             """
-            UPDATE webhook_event SET state = 'received', lease_until = NULL, error_code = $2, error_words = $3,
-                   due_at = now() + make_interval(secs => $4)
+            UPDATE webhook_event SET state = 'received', lease_until = NULL, error_code = $2,
+                   error_words = $3, due_at = now() + make_interval(secs => $4)
             WHERE id = $1
             """,
             event.id,
@@ -161,7 +165,7 @@ async def park(held: Connection, event: StoredEvent, error: PortalError) -> None
 
 
 async def release_due(held: Connection, limit: int = 500) -> int:
-    """Ring again for events that nobody holds, and park those that kill their workers. Returns how many rang."""
+    """Ring for events that nobody holds; park those that kill their workers. Returns how many rang."""
     await held.execute(
         """
         UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = 'WORKER_DIED',

@@ -7,6 +7,7 @@ import functools
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -87,7 +88,7 @@ async def close_clients() -> None:
     """Close the HTTP client of the running loop."""
     client = _clients.pop(asyncio.get_running_loop(), None)
     if client is not None:
-        await client.close_async()
+        await client.close_async()  # type: ignore[no-untyped-call]  # the SDK left it untyped
 
 
 @functools.lru_cache(maxsize=64)
@@ -127,30 +128,40 @@ def _translate(error: stripe_sdk.StripeError, *, write: bool) -> NoReturn:
 
 
 def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
-    details = error.error
-    code = str(getattr(details, "code", None) or "")
-    message = str(getattr(details, "message", None) or "Stripe gave no reason.")
+    code, message, param = _said(error)
+    if error.http_status == HTTPStatus.CONFLICT:
+        return ProviderUnavailable("Stripe is still busy with the same call.", retry_after=1.0)
     match error:
         case stripe_sdk.AuthenticationError():
-            words = (
-                "This key has expired."
-                if code == "api_key_expired"
-                else "It may have been rolled or deleted."
-            )
-            return AccountAuthFailed(f"Stripe refused this key. {words}", hint="Enter a new key.")
+            ours: ProviderError = _refused_key(code)
         case stripe_sdk.PermissionError():
-            return PermissionMissing("The key lacks a permission.", right=_right_in(message))
+            ours = PermissionMissing("The key lacks a permission.", right=_right_in(message))
         case stripe_sdk.RateLimitError():
-            return ProviderUnavailable("Stripe asks us to slow down.", retry_after=_retry_after(error))
+            ours = ProviderUnavailable("Stripe asks us to slow down.", retry_after=_retry_after(error))
         case stripe_sdk.APIConnectionError():
-            return _no_answer(write=write)
-        case stripe_sdk.InvalidRequestError() if code == "resource_missing" and error.http_status == 404:
-            return ObjectMissing(message)
+            ours = _no_answer(write=write)
+        case stripe_sdk.InvalidRequestError() if error.http_status == HTTPStatus.NOT_FOUND:
+            ours = ObjectMissing(message)
         case stripe_sdk.CardError() | stripe_sdk.InvalidRequestError() | stripe_sdk.IdempotencyError():
-            return CallRefused(message, stripe_code=code, param=str(getattr(details, "param", None) or ""))
-    if error.http_status == 409:
-        return ProviderUnavailable("Stripe is still busy with the same call.", retry_after=1.0)
-    return _server_error(error, write=write)
+            ours = CallRefused(message, stripe_code=code, param=param)
+        case _:
+            ours = _server_error(error, write=write)
+    return ours
+
+
+def _said(error: stripe_sdk.StripeError) -> tuple[str, str, str]:
+    """Code, message and parameter of the answer; the message is Stripe's and names no key in full."""
+    details = error.error
+    return (
+        str(getattr(details, "code", None) or ""),
+        str(getattr(details, "message", None) or "Stripe gave no reason."),
+        str(getattr(details, "param", None) or ""),
+    )
+
+
+def _refused_key(code: str) -> AccountAuthFailed:
+    why = "It has expired." if code == "api_key_expired" else "It may have been rolled or deleted."
+    return AccountAuthFailed(f"Stripe refused this key. {why}", hint="Enter a new key.")
 
 
 def _no_answer(*, write: bool) -> ProviderError:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe as stripe_sdk
+from stripe.params import CustomerCreateParams, InvoiceAddLinesParamsLine, InvoiceCreateParams
 
 from plugins.stripe.gateway.client import client_for, translated_errors
-from portal.sdk import Account, Settings
+from portal.sdk import Account, PayableInvoice, PayableLine, Settings
 
 INVOICE_EXPAND = ["payments.data.payment.payment_intent"]
 Raw = dict[str, Any]
+LONGEST_DESCRIPTION = 1500
 
 
 def _v1(account: Account, settings: Settings) -> stripe_sdk.V1Services:
@@ -22,8 +24,14 @@ def _plain(answer: stripe_sdk.StripeObject) -> Raw:
     return dict(answer.to_dict(for_json=True))
 
 
-async def create_customer(account: Account, settings: Settings, *, key: str, fields: Raw) -> Raw:
-    """Create a customer. Raises OutcomeUnknown when no answer came."""
+async def create_customer(account: Account, settings: Settings, *, key: str, invoice: PayableInvoice) -> Raw:
+    """Create a customer for the invoice's one. Raises OutcomeUnknown when no answer came."""
+    fields: CustomerCreateParams = {
+        "name": invoice.customer_name,
+        "metadata": {"portal_customer": invoice.customer_key},
+    }
+    if invoice.customer_email:
+        fields["email"] = invoice.customer_email
     with translated_errors(write=True):
         made = await _v1(account, settings).customers.create_async(fields, {"idempotency_key": key})
     return _plain(made)
@@ -35,20 +43,23 @@ async def retrieve_customer(account: Account, settings: Settings, customer: str)
         return _plain(await _v1(account, settings).customers.retrieve_async(customer))
 
 
-async def create_invoice(account: Account, settings: Settings, *, key: str, fields: Raw) -> Raw:
+async def create_invoice(
+    account: Account, settings: Settings, *, key: str, customer: str, invoice: PayableInvoice
+) -> Raw:
     """Create a draft invoice. Raises OutcomeUnknown when no answer came."""
+    fields = _invoice_fields(invoice, customer)
     with translated_errors(write=True):
         made = await _v1(account, settings).invoices.create_async(fields, {"idempotency_key": key})
     return _plain(made)
 
 
 async def add_invoice_lines(
-    account: Account, settings: Settings, *, invoice: str, key: str, lines: list[Raw]
+    account: Account, settings: Settings, *, draft: str, key: str, invoice: PayableInvoice
 ) -> Raw:
-    """Add lines to a draft."""
+    """Add the invoice's lines to a draft."""
     with translated_errors(write=True):
         changed = await _v1(account, settings).invoices.add_lines_async(
-            invoice, {"lines": lines}, {"idempotency_key": key}
+            draft, {"lines": _invoice_lines(invoice)}, {"idempotency_key": key}
         )
     return _plain(changed)
 
@@ -114,3 +125,36 @@ async def invoice_of_payment_intent(account: Account, settings: Settings, intent
         )
     found = [_plain(entry) for entry in page.data]
     return str(found[0]["invoice"]) if found else None
+
+
+def _invoice_fields(invoice: PayableInvoice, customer: str) -> InvoiceCreateParams:
+    fields: InvoiceCreateParams = {
+        "customer": customer,
+        "currency": invoice.total.currency,
+        "collection_method": "send_invoice",
+        "auto_advance": False,
+        "pending_invoice_items_behavior": "exclude",
+        "metadata": {"portal_invoice": invoice.key, "portal_number": invoice.number},
+    }
+    # Stripe refuses a due date in the past: what is overdue is due at once.
+    if invoice.due_at and invoice.due_at > datetime.now(UTC) + timedelta(minutes=5):
+        fields["due_date"] = int(invoice.due_at.timestamp())
+    else:
+        fields["days_until_due"] = 0
+    if invoice.memo:
+        fields["description"] = invoice.memo[:LONGEST_DESCRIPTION]
+    return fields
+
+
+def _invoice_lines(invoice: PayableInvoice) -> list[InvoiceAddLinesParamsLine]:
+    """Ours as Stripe takes them: a text and an amount each, so that Stripe rounds nothing anew."""
+    lines: list[InvoiceAddLinesParamsLine] = [
+        {"description": _described(line), "amount": line.amount.amount_minor} for line in invoice.lines
+    ]
+    if invoice.tax.amount_minor:
+        lines.append({"description": "Tax", "amount": invoice.tax.amount_minor})
+    return lines
+
+
+def _described(line: PayableLine) -> str:
+    return line.description if line.quantity == 1 else f"{line.quantity} × {line.description}"

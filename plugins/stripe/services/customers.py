@@ -15,11 +15,8 @@ async def stripe_customer_for(account: Account, invoice: PayableInvoice) -> str:
     known = await _linked(account.id, invoice.customer_id)
     if known:
         return known
-    fields = {"name": invoice.customer_name, "metadata": {"portal_customer": invoice.customer_key}}
-    if invoice.customer_email:
-        fields["email"] = invoice.customer_email
     key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}"
-    made = await gateway.create_customer(account, current_settings(), key=key, fields=fields)
+    made = await gateway.create_customer(account, current_settings(), key=key, invoice=invoice)
     return await _link(account, invoice, str(made["id"]))
 
 

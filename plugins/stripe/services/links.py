@@ -40,7 +40,7 @@ async def linked_ids(account_id: int, stripe_invoice: str) -> tuple[str, ...]:
 
 
 async def portal_invoice_of(portal_key: str | None) -> int | None:
-    """Our invoice's id when the metadata names one of this installation; another's, such as a clone's, does not."""
+    """Our invoice's id when the metadata names one of this installation, not one of a clone's."""
     instance, _, number = (portal_key or "").rpartition(":")
     if not instance or not number.isdecimal():
         return None

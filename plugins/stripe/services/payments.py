@@ -15,7 +15,6 @@ from portal.sdk import (
     ProviderUnavailable,
     Settings,
     apply_reading,
-    asset_url,
     object_lock,
     payable_invoice,
 )
@@ -38,7 +37,7 @@ def pay_page(account: Account, settings: Settings) -> PayPage:
     return PayPage(
         template="stripe/pay.html",
         context={"declines": customer_texts(), "test_card": TEST_CARD if account.mode == "test" else None},
-        scripts=(script, asset_url("plugins/stripe/pay.js")),
+        scripts=(script, "plugins/stripe/pay.js"),
         csp=_sandbox_csp(sandbox) if sandbox else _stripe_csp(),
     )
 

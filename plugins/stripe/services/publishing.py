@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
 from plugins.stripe.gateway import payments as gateway
@@ -80,10 +80,8 @@ async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
         )
         if found:
             return await _remember(account, invoice, found)
-    fields = _fields(invoice, customer)
-    made = await gateway.create_invoice(
-        account, settings, key=f"{task.idempotency_key}:create", fields=fields
-    )
+    key = f"{task.idempotency_key}:create"
+    made = await gateway.create_invoice(account, settings, key=key, customer=customer, invoice=invoice)
     if not task.first:
         made = await gateway.retrieve_invoice(account, settings, str(made["id"]))
     return await _remember(account, invoice, made)
@@ -94,13 +92,14 @@ async def _with_lines(account: Account, task: Task, invoice: PayableInvoice, raw
         raw = await gateway.add_invoice_lines(
             account,
             current_settings(),
-            invoice=str(raw["id"]),
+            draft=str(raw["id"]),
             key=f"{task.idempotency_key}:lines",
-            lines=_lines(invoice),
+            invoice=invoice,
         )
     if int(raw["total"]) != invoice.total.amount_minor or raw["currency"] != invoice.total.currency:
         raise AmountsDiffer(
-            f"Stripe's copy adds up to {read_invoice(raw).total.format()}, this invoice to {invoice.total.format()}.",
+            f"Stripe's copy adds up to {read_invoice(raw).total.format()}, "
+            f"this invoice to {invoice.total.format()}.",
             hint="Void this invoice and make it again.",
         )
     return raw
@@ -116,38 +115,3 @@ async def _remember(account: Account, invoice: PayableInvoice, raw: Raw) -> Raw:
             str(raw["id"]),
         )
     return raw
-
-
-def _fields(invoice: PayableInvoice, customer: str) -> Raw:
-    fields: Raw = {
-        "customer": customer,
-        "currency": invoice.total.currency,
-        "collection_method": "send_invoice",
-        "auto_advance": False,
-        "pending_invoice_items_behavior": "exclude",
-        "metadata": {"portal_invoice": invoice.key, "portal_number": invoice.number},
-    }
-    # Stripe refuses a due date in the past; an overdue invoice is due at once.
-    fields |= {"due_date": int(invoice.due_at.timestamp())} if _ahead(invoice) else {"days_until_due": 0}
-    if invoice.memo:
-        fields["description"] = invoice.memo[:1500]
-    return fields
-
-
-def _ahead(invoice: PayableInvoice) -> bool:
-    return invoice.due_at is not None and invoice.due_at > datetime.now(UTC) + timedelta(minutes=5)
-
-
-def _lines(invoice: PayableInvoice) -> list[Raw]:
-    """Ours as Stripe takes them: a text and an amount each, so that Stripe rounds nothing anew."""
-    lines: list[Raw] = [
-        {"description": _described(line.quantity, line.description), "amount": line.amount.amount_minor}
-        for line in invoice.lines
-    ]
-    if invoice.tax.amount_minor:
-        lines.append({"description": "Tax", "amount": invoice.tax.amount_minor})
-    return lines
-
-
-def _described(quantity: int, description: str) -> str:
-    return description if quantity == 1 else f"{quantity} × {description}"

@@ -165,6 +165,6 @@ def _received(event: dict[str, Any]) -> ReceivedEvent:
 
 def _text(value: object) -> str:
     """A short text without the NUL that PostgreSQL refuses."""
-    if not isinstance(value, str) or len(value) > 255 or "\0" in value:  # noqa: PLR2004 - ids are up to 255
+    if not isinstance(value, str) or len(value) > 255 or "\0" in value:  # ids are up to 255
         raise ValueError
     return value

@@ -1,0 +1,27 @@
+"""The stream that keeps an open invoice page up to date."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from portal.invoices.views import live_fragments
+from portal.web.live import LiveHub
+
+
+@get("/invoices/{invoice_id:int}/live", name="invoice.live")
+async def stream_invoice(invoice_id: int, request: Request[Any, Any, Any]) -> ServerSentEvent:
+    """Send the parts of the page again after each commit that concerns the invoice."""
+    hub: LiveHub = request.app.state.live
+
+    async def changes() -> AsyncIterator[ServerSentEventMessage]:
+        async for changed in hub.changes(f"invoice:{invoice_id}"):
+            if changed:
+                yield ServerSentEventMessage(data=await live_fragments(invoice_id, request))
+            else:
+                yield ServerSentEventMessage(comment="still here")
+
+    return ServerSentEvent(changes())

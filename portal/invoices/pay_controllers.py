@@ -1,0 +1,191 @@
+"""The public pay page. The token in the address opens this one invoice and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import MediaType
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from portal.contract.errors import ProviderError
+from portal.contract.plugin import PayPage
+from portal.errors import Conflict, PortalError
+from portal.finance.services import organisation
+from portal.invoices.pay_views import (
+    Collector,
+    PayState,
+    collector_of,
+    merchant_context,
+    note_opened,
+    page_context,
+    pay_page_of,
+    state_of,
+)
+from portal.invoices.payable import PayLink, invoice_by_pay_token
+from portal.security.headers import pay_csp
+from portal.settings import current_settings
+from portal.web.live import LiveHub
+from portal.web.request import PortalRequest
+from portal.web.responses import csrf_token, page, shell
+
+PAY = {"access": "pay"}
+FORM_STATES = frozenset({PayState.READY, PayState.PARTLY_PAID, PayState.PROCESSING})
+"""States in which the page needs the plugin's script: to pay, or to notice that the payment cleared."""
+
+
+@get("/pay/{token:str}", opt=PAY, name="pay.page")
+async def show_page(token: str, request: PortalRequest) -> Response[str]:
+    """The invoice and the form to pay it; a wrong link tells nothing about any invoice."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return await _wrong_link(request)
+    await note_opened(link)
+    return await _answer(request, link, token, "pay/page.html")
+
+
+@get("/pay/{token:str}/return", opt=PAY, name="pay.return")
+async def show_return(token: str, request: PortalRequest) -> Response[str]:
+    """Where a bank sends the customer back to. Its query is not believed: we look ourselves."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return await _wrong_link(request)
+    await _refresh(link)
+    return await _answer(request, await invoice_by_pay_token(token) or link, token, "pay/page.html")
+
+
+@get("/pay/{token:str}/card", opt=PAY, name="pay.card")
+async def show_card(token: str, request: PortalRequest) -> Response[str]:
+    """The payment card alone, as it stands now."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return await _wrong_link(request)
+    return await _answer(request, link, token, "pay/_card.html")
+
+
+@post("/pay/{token:str}/start", opt=PAY, status_code=200, name="pay.start")
+async def start(token: str) -> Response[dict[str, Any]]:
+    """What the browser needs to pay. Amount and currency come from our row alone."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return Response({"state": PayState.EXPIRED.value}, status_code=404)
+    collector = await collector_of(link)
+    state = state_of(link, collector)
+    if state not in (PayState.READY, PayState.PARTLY_PAID) or collector is None:
+        return Response({"state": state.value}, status_code=409)
+    return await _start(link, collector, token)
+
+
+@post("/pay/{token:str}/refresh", opt=PAY, status_code=200, name="pay.refresh")
+async def refresh(token: str) -> Response[dict[str, Any]]:
+    """Look at the provider now, so that the page need not wait for a webhook."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return Response({"state": PayState.EXPIRED.value}, status_code=404)
+    await _refresh(link)
+    link = await invoice_by_pay_token(token) or link
+    return Response({"state": state_of(link, await collector_of(link)).value})
+
+
+@get("/pay/{token:str}/live", opt=PAY, name="pay.live")
+async def live(token: str, request: Request[Any, Any, Any]) -> Response[Any]:
+    """Tells the open page that the invoice changed."""
+    link = await invoice_by_pay_token(token)
+    if link is None:
+        return Response("", status_code=404, media_type=MediaType.TEXT)
+    hub: LiveHub = request.app.state.live
+
+    async def changes() -> AsyncIterator[ServerSentEventMessage]:
+        async for changed in hub.changes(f"invoice:{link.invoice.id}"):
+            if not changed:
+                yield ServerSentEventMessage(comment="still here")
+                continue
+            now = await invoice_by_pay_token(token)
+            if now is not None:
+                yield ServerSentEventMessage(
+                    event="changed", data=state_of(now, await collector_of(now)).value
+                )
+
+    return ServerSentEvent(changes())
+
+
+async def _start(link: PayLink, collector: Collector, token: str) -> Response[dict[str, Any]]:
+    settings = current_settings()
+    try:
+        begun = await collector.plugin.start_payment(collector.account, link.invoice, settings)
+    except Conflict:
+        now = await invoice_by_pay_token(token) or link
+        return Response({"state": state_of(now, collector).value}, status_code=409)
+    except ProviderError as error:
+        return Response({"message": error.hint}, status_code=503)
+    due = link.invoice.amount_due
+    return Response(
+        {
+            **begun.data,
+            "amount_minor": due.amount_minor,
+            "currency": due.currency,
+            "amount_text": due.format(),
+            "return_url": f"{settings.base_url}/pay/{token}/return",
+        }
+    )
+
+
+async def _refresh(link: PayLink) -> None:
+    """Bring our row up to date when the provider answers; else what we know stands until its webhook."""
+    collector = await collector_of(link)
+    if collector is None:
+        return
+    try:
+        await collector.plugin.refresh_payment(collector.account, link.invoice.id)
+    except PortalError:
+        return
+
+
+async def _answer(request: PortalRequest, link: PayLink, token: str, template: str) -> Response[str]:
+    collector = await collector_of(link)
+    state = state_of(link, collector)
+    if state is PayState.EXPIRED:
+        return await _wrong_link(request)
+    form = _with_addresses(pay_page_of(collector), request) if state in FORM_STATES else None
+    context = await page_context(link, state, form, token)
+    return _html(request, template, csp=form.csp if form else {}, state=state, context=context)
+
+
+async def _wrong_link(request: PortalRequest) -> Response[str]:
+    context = {**merchant_context(await organisation()), "renew_url": None}
+    return _html(request, "pay/expired.html", csp={}, state=PayState.EXPIRED, context=context)
+
+
+def _html(
+    request: PortalRequest,
+    template: str,
+    *,
+    csp: Any,
+    state: PayState,
+    context: dict[str, Any],
+) -> Response[str]:
+    answer = page(
+        request,
+        template,
+        status=404 if state is PayState.EXPIRED else 200,
+        theme=shell(request).theme,
+        csrf_token=csrf_token(request),
+        **context,
+    )
+    answer.headers["Content-Security-Policy"] = pay_csp(csp)
+    answer.headers["X-Pay-State"] = state.value
+    return answer
+
+
+def _with_addresses(form: PayPage | None, request: PortalRequest) -> PayPage | None:
+    """The form with every own script's name replaced by its address."""
+    if form is None:
+        return None
+    assets = request.app.state.assets
+    scripts = tuple(name if "//" in name else assets.url(name) for name in form.scripts)
+    return replace(form, scripts=scripts)
+
+
+public_routes = [show_page, show_return, show_card, start, refresh, live]

@@ -1,0 +1,62 @@
+"""The public address that providers deliver to. The signature is the proof; nothing else is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import asyncpg
+from litestar import Request, Response, post
+from litestar.status_codes import (
+    HTTP_200_OK,
+    HTTP_400_BAD_REQUEST,
+    HTTP_404_NOT_FOUND,
+    HTTP_408_REQUEST_TIMEOUT,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
+
+from portal.contract.errors import EventRefused
+from portal.contract.loading import plugin_by_id
+from portal.database.transaction import DatabaseBusy
+from portal.webhooks.intake import Outcome, receive
+
+MOST_BYTES = 1024 * 1024
+BODY_SECONDS = 10.0
+logger = logging.getLogger("portal.webhooks")
+
+
+@post(
+    "/webhooks/{plugin_id:str}/{token:str}",
+    status_code=HTTP_200_OK,
+    exclude_from_csrf=True,
+    request_max_body_size=MOST_BYTES,
+    name="webhook.receive",
+)
+async def receive_delivery(plugin_id: str, token: str, request: Request) -> Response[dict[str, str]]:  # type: ignore[type-arg]  # any state
+    """Answer 200 once the event is committed, 4xx to what is not genuine, 503 while the database is away."""
+    plugin = plugin_by_id(plugin_id)
+    if plugin is None:
+        return _answer(HTTP_404_NOT_FOUND, "unknown address")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.body()
+    except TimeoutError:
+        return _answer(HTTP_408_REQUEST_TIMEOUT, "the body did not arrive")
+    try:
+        outcome = await receive(plugin, token, body, dict(request.headers))
+    except EventRefused as refused:
+        logger.info("delivery to %s refused: %s", plugin_id, refused.message)
+        return _answer(HTTP_400_BAD_REQUEST, "refused")
+    except (DatabaseBusy, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        logger.warning("delivery to %s not stored: %s", plugin_id, type(error).__name__)
+        return _answer(HTTP_503_SERVICE_UNAVAILABLE, "try again")
+    if outcome is Outcome.UNKNOWN:
+        return _answer(HTTP_404_NOT_FOUND, "unknown address")
+    return _answer(HTTP_200_OK, outcome.value)
+
+
+def _answer(status: int, word: str) -> Response[dict[str, str]]:
+    return Response({"status": word}, status_code=status)
+
+
+routes = [receive_delivery]
