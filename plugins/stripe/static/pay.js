@@ -127,7 +127,7 @@
 
   function setPaying(on) {
     paying = on;
-    $("submit")?.setAttribute("aria-disabled", on);
+    $("submit")?.setAttribute("aria-busy", on);
     element?.update({ readOnly: on });
     showLabel();
   }
