@@ -160,17 +160,18 @@ async def test_root_may_keep_the_portal_in_a_private_folder(tmp_path: Path) -> N
 def test_programs_that_the_servers_user_cannot_reach_are_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = find_installation(None, copies=tmp_path)
     hidden, copies = tmp_path / "hidden", Path(tempfile.mkdtemp(prefix="portal-copies-"))
     copies.chmod(0o755)
+    original = find_installation(None, copies=copies / "original")
+    tmp_path.chmod(0o700)
     package = original.folder.parent.parent
     for name in (package.name, f"{package.name}.libs"):
         shutil.copytree(package.with_name(name), hidden / name, symlinks=True)
     bin_folder = hidden / package.name / original.folder.parent.name / "bin"
     monkeypatch.setattr("portal.database.installations._candidates", lambda: iter([bin_folder]))
     try:
-        found = find_installation(None, copies=copies)
-        assert found.folder.is_relative_to(copies)
+        found = find_installation(None, copies=copies / "copied")
+        assert found.folder.is_relative_to(copies / "copied")
         assert found.major == original.major
     finally:
         shutil.rmtree(copies)
