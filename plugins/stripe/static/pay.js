@@ -51,11 +51,12 @@
     }
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    if (response.status === 409 && answer.changed && again) {
-      amountChanged(answer.amount_text);
-      return askStart(false);
+    if (response.status === 409) {
+      if (answer.changed) amountChanged(answer.amount_text);
+      const state = await loadCard().catch(() => "ready");
+      if (!isOpen(state)) return null;
+      if (again) return askStart(false); // the row was behind Stripe and has caught up
     }
-    if (response.status === 409 && !isOpen(await loadCard().catch(() => "ready"))) return null;
     return show("unavailable", answer.message);
   }
 
@@ -73,6 +74,7 @@
   async function loadCard(returned = false) {
     const response = await ask(card);
     const state = response.headers.get("x-pay-state");
+    if (state === "expired") location.reload();
     if (!response.ok || !state) throw new Error("no card");
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const amount = fresh.getElementById("amount-template");
