@@ -27,6 +27,7 @@ PIP_TO_UV = {
     "trusted-host": "UV_INSECURE_HOST",
 }
 """Where uv looks for what pip reads from its configuration files and from PIP_… variables."""
+PIP_SECTIONS = ("global", "install", ":env:")
 SEPARATORS = {"UV_FIND_LINKS": ","}
 LAUNCHER = """#!/bin/sh
 exec "{python}" -m portal "$@"
@@ -119,13 +120,19 @@ def uv_settings() -> dict[str, str]:
         [PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, timeout=60
     )
     found: dict[str, str] = {}
-    for line in listed.stdout.splitlines():
+    for line in sorted(listed.stdout.splitlines(), key=pip_precedence):
         key, _, value = line.partition("=")
         name = PIP_TO_UV.get(key.rpartition(".")[2])
         if name and name not in os.environ:
             words = value.strip("'\"").replace("\\n", " ").split()
             found[name] = SEPARATORS.get(name, " ").join(words)
     return found
+
+
+def pip_precedence(line: str) -> int:
+    """Later wins: what holds for every command, then for `install`, then the environment."""
+    section = line.partition(".")[0]
+    return PIP_SECTIONS.index(section) if section in PIP_SECTIONS else -1
 
 
 def add_launcher() -> None:
