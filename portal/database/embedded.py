@@ -14,23 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import TypedDict
 
 import psutil
 
-from portal.database.installations import (
-    COMMAND_SECONDS,
-    Identity,
-    Installation,
-    find_installation,
-    open_folder,
-    reachable,
-    server_identity,
-)
+from portal.database.clusters import DATABASE, USER, make_cluster, private_folder
+from portal.database.installations import find_installation, open_folder, reachable, server_identity
 from portal.errors import ConfigurationError
 from portal.processes import alive, end, end_with_parent, wait_for
 
-USER = DATABASE = "portal"
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100
 """The kernel allows 107 bytes on Linux and 103 on macOS."""
@@ -110,7 +102,7 @@ def ensure_running(data_dir: Path, *, ends_with_caller: bool = False) -> Server:
     """
     deadline = time.monotonic() + START_SECONDS
     try:
-        open_folder(data_dir / "logs")
+        make_folders(data_dir)
         with _only_one(data_dir / "postgres.lock", deadline):
             places = _prepare_places(data_dir)
             return _find_or_start(data_dir, places, deadline, tied=ends_with_caller)
@@ -130,6 +122,12 @@ def running(data_dir: Path) -> Iterator[Server]:
     finally:
         if server.started_here:
             server.stop()
+
+
+def make_folders(data_dir: Path) -> None:
+    """The data folder, which the server's user may walk through, and the logs in it, which are ours alone."""
+    open_folder(data_dir)
+    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
 
 
 def erase(data_dir: Path) -> None:
@@ -171,7 +169,7 @@ def _prepare_places(data_dir: Path) -> Places:
             hint="Allow it (chmod a+x) for each folder of that path, or start the portal as its owner.",
         )
     if places.sockets != places.data:
-        _private_folder(places.sockets, identity)
+        private_folder(places.sockets, identity)
     return places
 
 
@@ -185,17 +183,6 @@ def _set_aside(places: Places) -> None:
 def _stop_leftover(data: Path) -> None:
     if process := _postmaster(data):
         end(process, signal_number=signal.SIGINT, deadline_seconds=STOP_SECONDS)
-
-
-def _private_folder(folder: Path, identity: Identity) -> None:
-    """Make the folder for the server's user alone, and trust no folder that another user laid out."""
-    owner = identity.get("user", os.geteuid())
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), owner):
-        raise ConfigurationError(f"{folder} belongs to somebody else.", hint="Remove it and start again.")
-    folder.chmod(0o700)
-    if identity:
-        os.chown(folder, owner, identity["group"])
 
 
 @contextmanager
@@ -272,7 +259,7 @@ def _start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> ps
     installation = find_installation(major, copies=ROOTS_PLACE / "programs")
     with (data_dir / "logs" / "postgres.log").open("ab") as log:
         if major is None:
-            _make_data(installation, places, log, identity)
+            make_cluster(installation, places.home, log, identity)
         _clear_leftovers(places, deadline)
         command = [installation.program("postgres"), "-D", str(places.data), "-k", str(places.sockets)]
         command += [word for option in OPTIONS for word in ("-c", option)]
@@ -288,41 +275,6 @@ def _start(data_dir: Path, places: Places, deadline: float, *, tied: bool) -> ps
         )
     child.returncode = 0  # psutil waits for it from here on; Popen would complain when it is forgotten
     return psutil.Process(child.pid)
-
-
-def _make_data(installation: Installation, places: Places, log: IO[bytes], identity: Identity) -> None:
-    """Build the data beside its place and move it there when complete, so that a crash leaves none or all."""
-    unfinished = places.home / "unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    _private_folder(unfinished, identity)
-    make = ["-U", USER, "--auth-local=trust", "--auth-host=reject", "-E", "UTF8", "--no-locale"]
-    _run([installation.program("initdb"), "-D", str(unfinished), *make], log, identity)
-    create = f"CREATE DATABASE {DATABASE};\n".encode()
-    _run(
-        [installation.program("postgres"), "--single", "-D", str(unfinished), "postgres"],
-        log,
-        identity,
-        create,
-    )
-    unfinished.rename(places.data)
-
-
-def _run(command: list[str], log: IO[bytes], identity: Identity, words: bytes = b"") -> None:
-    try:
-        subprocess.run(
-            command,
-            input=words,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            timeout=COMMAND_SECONDS,
-            check=True,
-            **identity,
-        )
-    except subprocess.SubprocessError as error:
-        raise ConfigurationError(
-            "PostgreSQL could not prepare its data folder.", hint=f"Its last words are in {log.name}."
-        ) from error
 
 
 def _clear_leftovers(places: Places, deadline: float) -> None:

@@ -68,7 +68,7 @@ def open_folder(folder: Path) -> None:
     """Make the folder, whatever the umask, so that the server's user may walk through it but not write."""
     for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
         missing.mkdir(exist_ok=True)
-        missing.chmod(0o755)
+        missing.chmod(0o711)
 
 
 def find_installation(major: str | None, *, copies: Path) -> Installation:

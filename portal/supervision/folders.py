@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from portal.database.installations import open_folder
+from portal.database.embedded import make_folders
 from portal.errors import ConfigurationError
 from portal.processes import end_all, marked
 from portal.settings import Settings
@@ -29,7 +29,7 @@ def only_supervisor(settings: Settings) -> Iterator[None]:
         ConfigurationError: the folder cannot be written, or a portal runs on it.
     """
     try:
-        open_folder(settings.data_dir / "logs")
+        make_folders(settings.data_dir)
         descriptor = os.open(settings.data_dir / "run.lock", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise ConfigurationError(

@@ -123,11 +123,18 @@ def test_it_ends_with_a_killed_owner_who_asked_for_that(data_dir: Path) -> None:
         assert wait_for([server], deadline_seconds=10)
 
 
-async def test_making_the_data_can_be_killed_at_any_moment(data_dir: Path) -> None:
-    unfinished = data_dir / "postgres" / "unfinished"
-    unfinished.mkdir(exist_ok=True)
-    (unfinished / "PG_VERSION").write_text("half")
-    assert await answer(ensure_running(data_dir), "SELECT 1") == 1
+async def test_data_that_was_half_made_is_made_again() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="portal-embedded-"))
+    folder.chmod(0o755)
+    half = folder / "postgres" / "unfinished"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18")
+    try:
+        with running(folder) as server:
+            assert await answer(server, "SELECT 1") == 1
+    finally:
+        erase(folder)
+        shutil.rmtree(folder)
 
 
 async def test_a_very_long_path_works() -> None:
