@@ -53,10 +53,10 @@ async def pending_endpoint(plugin_id: str) -> Endpoint:
         sealed = await tx.connection.fetchval(
             "SELECT sealed_token FROM pending_endpoint WHERE plugin = $1 ORDER BY id LIMIT 1", plugin_id
         )
-        if sealed is not None:
-            token = open_sealed(sealed, context=_place(plugin_id))
-            return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
-        return await _create(tx.connection, plugin_id)
+        if sealed is None:
+            sealed = await _create(tx.connection, plugin_id)
+    token = open_sealed(sealed, context=_place(plugin_id))
+    return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
 
 
 async def take_endpoint(connection: Connection, plugin_id: str, endpoint: Endpoint) -> None:
@@ -66,19 +66,19 @@ async def take_endpoint(connection: Connection, plugin_id: str, endpoint: Endpoi
     )
 
 
-async def _create(connection: Connection, plugin_id: str) -> Endpoint:
-    token = Secret(new_token())
-    endpoint = Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
+async def _create(connection: Connection, plugin_id: str) -> str:
+    token = new_token()
+    sealed = seal(Secret(token), context=_place(plugin_id))
     await connection.execute(
         """
         INSERT INTO pending_endpoint (plugin, token_hash, sealed_token, created_at)
         VALUES ($1, $2, $3, now())
         """,
         plugin_id,
-        endpoint.token_hash,
-        seal(token, context=_place(plugin_id)),
+        hash_token(token, Purpose.WEBHOOK),
+        sealed,
     )
-    return endpoint
+    return sealed
 
 
 def _place(plugin_id: str) -> tuple[str, ...]:

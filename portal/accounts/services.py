@@ -185,6 +185,7 @@ def _open_account(row: dict[str, Any]) -> Account:
     }
     return Account(
         id=row["id"],
+        plugin=row["plugin"],
         mode=Mode(row["mode"]),
         external_id=row["external_account_id"],
         title=row["title"],

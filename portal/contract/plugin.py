@@ -183,6 +183,10 @@ class Plugin(ABC):
     def check_field(self, name: str, values: Mapping[str, Secret], *, edited: bool) -> FieldFeedback:
         """Feedback on one field while it is typed: pure, no network. `edited`: the person left the field."""
 
+    def describe_mode(self, values: Mapping[str, Secret]) -> FieldFeedback | None:
+        """The pill beside the form's title, such as `Test keys`: pure. None: nothing can be told yet."""
+        return None
+
     @abstractmethod
     async def identify(self, credentials: Mapping[str, Secret], settings: Settings) -> AccountIdentity:
         """The account behind the credentials.

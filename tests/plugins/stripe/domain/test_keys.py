@@ -132,8 +132,8 @@ def test_an_unknown_prefix_warns_and_does_not_block(value: str) -> None:
 )
 def test_mixed_modes_are_named_from_the_edited_field(edited: str, other: str, words: str) -> None:
     values = {"publishable_key": (PK, PK_LIVE), "secret_key": (SK, SK_LIVE)}
-    tone, message = verdict(edited, values[edited][1], **{other: values[other][0]})
-    assert (tone, message) == ("bad", f"{words} Use two keys from the same mode.")
+    found = judge(edited, {edited: values[edited][1], other: values[other][0]}, finished=True)
+    assert found == Verdict("bad", f"{words} Use two keys from the same mode.")
 
 
 def test_a_wrong_partner_is_not_compared() -> None:

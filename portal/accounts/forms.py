@@ -1,0 +1,150 @@
+"""The connect form: what was typed, what is said about each field, and whether it can be used."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from portal.contract.plugin import CredentialField, FieldFeedback, Plugin
+from portal.contract.secrets import Secret
+from portal.security.sealing import SealBroken, open_sealed, seal
+from portal.web.forms import Form
+
+KEPT = "kept"
+ACCEPTED = "accepted"
+CHECKED = "checked"
+FIELD = "field"
+KEPT_MINUTES = 10
+BLANK = FieldFeedback("mute", "")
+SURROUNDINGS = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+"""White space and characters that nobody sees; no credential of any provider begins or ends with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilledField:
+    """One input as the page shows it. Secrets are never in `value`, sandbox ones apart."""
+
+    spec: CredentialField
+    value: str
+    feedback: FieldFeedback
+
+
+def form_fields(plugin: Plugin) -> tuple[str, ...]:
+    """Every name that the plugin's connect form may send."""
+    return (*(spec.name for spec in plugin.credentials), KEPT, ACCEPTED, CHECKED, FIELD)
+
+
+def typed_values(plugin: Plugin, form: Form) -> dict[str, Secret]:
+    """The credentials exactly as typed, so that a stray space can be told of."""
+    return {spec.name: Secret(form.raw(spec.name)) for spec in plugin.credentials}
+
+
+def with_kept(plugin: Plugin, form: Form, *, person_id: int) -> dict[str, Secret]:
+    """The credentials as typed; secret fields left empty are taken from what the last page kept."""
+    kept = (
+        restore(form.raw(KEPT), plugin_id=plugin.manifest.id, person_id=person_id) if form.raw(KEPT) else {}
+    )
+    return {
+        name: value if value or not _is_secret(plugin, name) else kept.get(name, value)
+        for name, value in typed_values(plugin, form).items()
+    }
+
+
+def trimmed(values: Mapping[str, Secret]) -> dict[str, Secret]:
+    """The credentials without what was pasted around them: what is checked and saved."""
+    return {name: Secret(value.reveal().strip(SURROUNDINGS)) for name, value in values.items()}
+
+
+def judge_form(plugin: Plugin, values: Mapping[str, Secret]) -> dict[str, FieldFeedback]:
+    """Words for every field of a submitted form; empty fields are asked for."""
+    return {
+        spec.name: plugin.check_field(spec.name, values, edited=True)
+        if values[spec.name]
+        else FieldFeedback("bad", f"Enter the {lower_first(spec.label)}.")
+        for spec in plugin.credentials
+    }
+
+
+def refused(feedback: Mapping[str, FieldFeedback]) -> bool:
+    """Whether any field cannot be used."""
+    return any(found.tone == "bad" for found in feedback.values())
+
+
+def fill(
+    plugin: Plugin, values: Mapping[str, Secret], feedback: Mapping[str, FieldFeedback], *, kept: bool = False
+) -> list[FilledField]:
+    """The inputs of a page that answers a form. Secrets are not written into it: kept, or entered again."""
+    return [
+        FilledField(
+            spec,
+            "" if spec.secret or spec.name not in values else values[spec.name].reveal(),
+            _after_reload(spec, values, feedback.get(spec.name, BLANK), kept=kept),
+        )
+        for spec in plugin.credentials
+    ]
+
+
+def summary_of(
+    plugin: Plugin, feedback: Mapping[str, FieldFeedback], more: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """(input id, sentence) pairs for the error summary."""
+    fields = [
+        (spec.name, f"{spec.label}: {lower_first(feedback[spec.name].message)}")
+        for spec in plugin.credentials
+        if spec.name in feedback and feedback[spec.name].tone == "bad"
+    ]
+    return [*fields, *more]
+
+
+def lower_first(words: str) -> str:
+    """`Enter the key.` as a part of a longer sentence; names keep their capital."""
+    second_is_lower = len(words) > 1 and not words[1].isupper()
+    return words[:1].lower() + words[1:] if second_is_lower else words
+
+
+def keep(values: Mapping[str, Secret], *, plugin_id: str, person_id: int) -> str:
+    """The credentials sealed for ten minutes and this person, for the page that asks "connect anyway?"."""
+    until = datetime.now(UTC) + timedelta(minutes=KEPT_MINUTES)
+    content = {"until": until.isoformat(), "values": {k: v.reveal() for k, v in values.items()}}
+    return seal(Secret(json.dumps(content)), context=_kept_place(plugin_id, person_id))
+
+
+def restore(sealed: str, *, plugin_id: str, person_id: int) -> dict[str, Secret]:
+    """What `keep` sealed; empty when it is too old or belongs to somebody else."""
+    try:
+        content = json.loads(open_sealed(sealed, context=_kept_place(plugin_id, person_id)).reveal())
+    except SealBroken:
+        return {}
+    if datetime.fromisoformat(content["until"]) < datetime.now(UTC):
+        return {}
+    return {name: Secret(value) for name, value in content["values"].items()}
+
+
+def fingerprint(values: Mapping[str, Secret], doubts: Sequence[str], *, key: bytes) -> str:
+    """Names these exact values with these exact doubts: what a person agreed to, and nothing else."""
+    content = json.dumps([sorted((k, v.reveal()) for k, v in values.items()), sorted(doubts)])
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
+
+
+def _kept_place(plugin_id: str, person_id: int) -> tuple[str, ...]:
+    return ("kept_credentials", plugin_id, str(person_id))
+
+
+def _is_secret(plugin: Plugin, name: str) -> bool:
+    return any(spec.secret for spec in plugin.credentials if spec.name == name)
+
+
+def _after_reload(
+    spec: CredentialField, values: Mapping[str, Secret], feedback: FieldFeedback, *, kept: bool
+) -> FieldFeedback:
+    if not spec.secret or not values.get(spec.name) or feedback.tone == "bad":
+        return feedback
+    if kept:
+        return FieldFeedback(
+            "mute", f"Kept for {KEPT_MINUTES} minutes. Leave it empty, or enter another one."
+        )
+    return FieldFeedback("warn", "Enter the secret again." if spec.webhook else "Enter the key again.")
