@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Settings:
     worker_threads: int
     metrics_token: str | None
     ci: bool
+    trusted_proxies: tuple[str, ...]
+    """Addresses or networks of our own reverse proxies; only they may say who the visitor is."""
     plugin_variables: Mapping[str, str]
     """`PORTAL_STRIPE_API_BASE` is here as `stripe_api_base`; read it with `plugin_option`."""
 
@@ -92,6 +95,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         worker_threads=_integer("PORTAL_WORKER_THREADS", values.get("worker_threads") or "8", at_most=256),
         metrics_token=values.get("metrics_token") or None,
         ci=source.get("CI", "").lower() in ("1", "true"),
+        trusted_proxies=_networks("PORTAL_TRUSTED_PROXIES", values.get("trusted_proxies", "")),
         plugin_variables=values,
     )
 
@@ -113,6 +117,19 @@ def _integer(name: str, text: str, *, at_most: int) -> int:
             f"{name} is {text!r}.", hint=f"Set it to a whole number from 1 to {at_most}."
         )
     return int(text)
+
+
+def _networks(name: str, text: str) -> tuple[str, ...]:
+    networks = tuple(part.strip() for part in text.split(",") if part.strip())
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise ConfigurationError(
+                f"{name} holds {network!r}.",
+                hint="List addresses or networks such as 10.0.0.0/8, with commas.",
+            ) from None
+    return networks
 
 
 def _own_host(host: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from litestar.connection import Request
 from litestar.datastructures import UploadFile
 
+from portal.contract.plugin import FieldFeedback
 from portal.errors import InvalidInput, PortalError
 
 TOKEN_FIELD = "_csrf_token"  # noqa: S105 - the name of a field
@@ -104,6 +105,11 @@ async def read_form(request: Request[Any, Any, Any], *fields: str) -> Form:
             raise FormRefused("A field is far too long.", hint=f"Use at most {LONGEST_TEXT} characters.")
         values.setdefault(name, []).append(UNPRINTABLE.sub("", text))
     return Form(values)
+
+
+def feedback_on(problems: Mapping[str, str]) -> Callable[[str], FieldFeedback | None]:
+    """For templates: `feedback("name")` is what a field's slot says, or None."""
+    return lambda name: FieldFeedback("bad", problems[name]) if name in problems else None
 
 
 def email_problem(text: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_SECONDS = 10.0
+SMALL_BYTES = 1_000
+ZIP_LEVEL = 5
 REQUEST_ID = "portal_request_id"
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 
@@ -82,6 +85,32 @@ class RequestGate:
                 hint=f"Use {self.settings.base_url}, or set PORTAL_BASE_URL to the address that people use.",
             )
         await self.app(scope, _hurry(receive), send)
+
+
+class Zip:
+    """Compresses complete pages. Streams and static files (compressed once, at the start) pass through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a page's start back until its one body is compressed."""
+        if scope["type"] != ScopeType.HTTP or "gzip" not in Headers.from_scope(scope).get(
+            "accept-encoding", ""
+        ):
+            await self.app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def zipping_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_page(message):
+                held.append(message)
+                return
+            if held:
+                await send(_zip(held.pop(), message))
+            await send(message)
+
+        await self.app(scope, receive, zipping_send)
 
 
 class OriginGate:
@@ -176,3 +205,20 @@ def _forget_cookie(scope: Scope, name: str, *, unless: Callable[[str], bool]) ->
     value = cookies.get(name)
     if value is not None and not unless(value):
         del cookies[name]
+
+
+def _is_page(start: Message) -> bool:
+    headers = MutableScopeHeaders.from_message(start)
+    return headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers
+
+
+def _zip(start: Message, body: Message) -> Message:
+    """Compress the body in place and return the start that fits it."""
+    if body["type"] != "http.response.body" or body.get("more_body") or len(body["body"]) < SMALL_BYTES:
+        return start
+    body["body"] = gzip.compress(body["body"], ZIP_LEVEL, mtime=0)
+    headers = MutableScopeHeaders.from_message(start)
+    headers["content-encoding"] = "gzip"
+    headers["content-length"] = str(len(body["body"]))
+    headers.extend_header_value("vary", "Accept-Encoding")
+    return start

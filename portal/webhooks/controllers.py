@@ -59,4 +59,4 @@ def _answer(status: int, word: str) -> Response[dict[str, str]]:
     return Response({"status": word}, status_code=status)
 
 
-routes = [receive_delivery]
+webhook_routes = [receive_delivery]
