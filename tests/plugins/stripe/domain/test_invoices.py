@@ -1,0 +1,118 @@
+"""What one of Stripe's invoices says about money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plugins.stripe.domain.invoices import read_invoice
+from plugins.stripe.domain.methods import describe_method
+from portal.money import Money
+
+
+def intent(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "amount": 2500,
+        "currency": "usd",
+        "status": "requires_payment_method",
+        "created": 1795420800,
+        "latest_charge": None,
+        "last_payment_error": None,
+    } | changes
+
+
+def payment(found: Any, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": "inpay_1",
+        "status": "open",
+        "amount_paid": None,
+        "created": 1795420800,
+        "payment": {"type": "payment_intent", "payment_intent": found},
+        "status_transitions": {"paid_at": None},
+    } | changes
+
+
+def invoice(*payments: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "id": "in_1",
+        "status": "open",
+        "currency": "usd",
+        "total": 2500,
+        "amount_paid": 0,
+        "customer": "cus_1",
+        "number": "ABC-0001",
+        "hosted_invoice_url": "https://pay.example/i",
+        "created": 1795420800,
+        "metadata": {"portal_invoice": "abc:17"},
+        "status_transitions": {"paid_at": None},
+        "payments": {"data": list(payments)},
+    } | changes
+
+
+def test_an_open_invoice_has_received_nothing() -> None:
+    reading = read_invoice(invoice(payment(intent())))
+    assert (reading.paid, reading.tried, reading.intents) == ((), (), ("pi_1",))
+    assert reading.portal_key == "abc:17"
+
+
+def test_a_paid_payment_is_named_by_its_intent() -> None:
+    done = payment(
+        intent(status="succeeded", latest_charge="ch_1"),
+        status="paid",
+        amount_paid=2500,
+        status_transitions={"paid_at": 1795420900},
+    )
+    (paid,) = read_invoice(invoice(done, status="paid", amount_paid=2500)).paid
+    assert (paid.external_id, paid.amount, paid.attempt) == ("pi_1", Money(2500, "usd"), "ch_1")
+    assert paid.at.timestamp() == 1795420900
+
+
+def test_an_unexpanded_intent_is_enough_to_name_the_payment() -> None:
+    done = payment("pi_9", status="paid", amount_paid=2500)
+    assert read_invoice(invoice(done, status="paid", amount_paid=2500)).paid[0].external_id == "pi_9"
+
+
+def test_paid_outside_stripe_is_one_offline_payment_over_the_rest() -> None:
+    part = payment(intent(status="succeeded"), status="paid", amount_paid=500)
+    first, rest = read_invoice(invoice(part, status="paid", amount_paid=2500)).paid
+    assert (first.offline, rest.offline, rest.amount) == (False, True, Money(2000, "usd"))
+
+
+def test_a_payment_under_way_is_no_money_yet() -> None:
+    reading = read_invoice(invoice(payment(intent(status="processing", latest_charge="ch_ach"))))
+    assert reading.under_way == frozenset({"ch_ach"})
+    assert reading.paid == ()
+
+
+def test_a_decline_tells_attempt_and_codes() -> None:
+    error = {"code": "card_declined", "decline_code": "insufficient_funds", "charge": "ch_2"}
+    (tried,) = read_invoice(invoice(payment(intent(last_payment_error=error)))).tried
+    assert (tried.failed, tried.attempt, tried.decline_code) == (True, "ch_2", "insufficient_funds")
+
+
+def test_an_error_of_the_past_says_nothing_once_the_intent_succeeded() -> None:
+    error = {"code": "card_declined", "charge": "ch_2"}
+    reading = read_invoice(invoice(payment(intent(status="succeeded", last_payment_error=error))))
+    assert reading.tried == ()
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({"type": "card", "card": {"brand": "visa", "last4": "4242"}}, "Visa ending 4242"),
+        ({"type": "card", "card": {"brand": "newbrand", "last4": "1111"}}, "Card ending 1111"),
+        (
+            {"type": "us_bank_account", "us_bank_account": {"bank_name": "Test Bank", "last4": "6789"}},
+            "Test Bank ending 6789",
+        ),
+        ({"type": "link", "link": {}}, "Link"),
+        ({"type": "some_wallet"}, "Some wallet"),
+        (None, None),
+        ({}, None),
+    ],
+)
+def test_methods_have_names_for_people(details: dict[str, Any] | None, words: str | None) -> None:
+    assert describe_method(details) == words
