@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from portal.accounts.tables import ConnectedAccount, PendingEndpoint
+from portal.accounts.tables import CheckAllowance, ConnectedAccount, PendingEndpoint
 from portal.audit.tables import AuditEntry
 from portal.auth.tables import LoginAttempt, Person, PersonSession, SetupToken
 from portal.customers.tables import Customer, CustomerLink
@@ -20,6 +20,7 @@ APP_CONFIG = AppConfig(
     table_classes=[
         ConnectedAccount,
         PendingEndpoint,
+        CheckAllowance,
         Customer,
         CustomerLink,
         Invoice,

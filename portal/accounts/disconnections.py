@@ -1,0 +1,160 @@
+"""Ending a connection: what it will do, from real rows, and doing it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from asyncpg import Record
+
+from portal.accounts.services import AccountDisconnected, load_account
+from portal.audit.services import Actor, record
+from portal.contract.plugin import Effect, Plugin
+from portal.database.transaction import Connection, connection, transaction
+from portal.errors import NotFound, PortalError
+from portal.money import Money
+
+REASON = "The account was disconnected."
+PLUGIN_SECONDS = 8.0
+
+
+async def consequences(account_id: int, plugin: Plugin) -> list[Effect]:
+    """What disconnecting will do here and at the provider, the most costly first."""
+    title = plugin.manifest.title
+    async with connection() as held:
+        ours = [*await _pay_links(held, account_id), *await _work_left(held, account_id, title)]
+    return [
+        *ours,
+        Effect(f"Webhooks from {title} will be refused, so payments made there will not show here."),
+        *await _at_provider(account_id, plugin),
+        Effect("The keys are erased here. Invoices, payments and the event log are kept."),
+    ]
+
+
+async def disconnect(account_id: int, *, provider: str, actor: Actor) -> str:
+    """End the connection at once and erase its secrets; returns its title.
+
+    Raises:
+        NotFound: there is no such connection.
+        AccountDisconnected: somebody was faster.
+    """
+    async with transaction() as tx:
+        row = await _locked(tx.connection, account_id)
+        await _erase(tx.connection, account_id)
+        await _drop_work(tx.connection, account_id)
+        await record(
+            tx.connection,
+            actor=actor,
+            action="account.disconnected",
+            words=f"Disconnected {provider} account {row['title']} ({row['mode']} mode).",
+            subject=("connected_account", account_id),
+            mode=row["mode"],
+        )
+    return str(row["title"])
+
+
+async def _pay_links(held: Connection, account_id: int) -> list[Effect]:
+    rows = await held.fetch(
+        """
+        SELECT currency, count(*) AS invoices, sum(total_minor - amount_paid_minor)::bigint AS due
+        FROM invoice
+        WHERE account = $1 AND status IN ('open', 'partly_paid', 'processing')
+              AND pay_token_hash IS NOT NULL AND pay_link_expires_at > now()
+        GROUP BY currency ORDER BY due DESC
+        """,
+        account_id,
+    )
+    if not rows:
+        return [Effect("No pay link is open, so nobody is about to pay.")]
+    count = sum(row["invoices"] for row in rows)
+    sums = " and ".join(Money(row["due"], row["currency"]).format() for row in rows)
+    return [Effect(f"Pay links stop working now: {_counted(count, 'open invoice')}, {sums}.")]
+
+
+async def _work_left(held: Connection, account_id: int, title: str) -> list[Effect]:
+    row = await held.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM payment_attempt WHERE account = $1 AND state = 'processing') AS underway,
+               (SELECT count(*) FROM webhook_event WHERE account = $1 AND state = 'received') AS events,
+               (SELECT count(*) FROM sync_task WHERE account = $1 AND state = 'waiting') AS tasks
+        """,
+        account_id,
+    )
+    return [Effect(text) for text in _left_words(row, title)] if row else []
+
+
+def _left_words(row: Record, title: str) -> list[str]:
+    words = []
+    if row["underway"]:
+        words.append(f"{_counted(row['underway'], 'payment')} under way will end without showing here.")
+    if row["events"]:
+        words.append(f"{_counted(row['events'], 'event')} that arrived and wait will be ignored.")
+    if row["tasks"]:
+        words.append(f"{_counted(row['tasks'], 'change')} waiting for {title} will not be sent.")
+    return words
+
+
+async def _at_provider(account_id: int, plugin: Plugin) -> Sequence[Effect]:
+    """The plugin's own effects. Disconnecting must be possible when the provider or the key fails."""
+    try:
+        async with asyncio.timeout(PLUGIN_SECONDS):
+            return await plugin.disconnect_effects(await load_account(account_id))
+    except (PortalError, TimeoutError):
+        return [
+            Effect(f"{plugin.manifest.title} could not be asked what goes on there. Nothing is cancelled.")
+        ]
+
+
+async def _locked(held: Connection, account_id: int) -> Record:
+    row: Record | None = await held.fetchrow(
+        "SELECT title, mode, state FROM connected_account WHERE id = $1 FOR UPDATE", account_id
+    )
+    if row is None:
+        raise NotFound("There is no such account.")
+    if row["state"] == "disconnected":
+        raise AccountDisconnected(f"{row['title']} is disconnected already.")
+    return row
+
+
+async def _erase(held: Connection, account_id: int) -> None:
+    await held.execute(
+        """
+        UPDATE connected_account SET state = 'disconnected', health_reason = '', disconnected_at = now(),
+               sealed_credentials = '{}', shown_credentials = '{}', sealed_webhook_token = '',
+               webhook_token_hash = NULL, version = version + 1
+        WHERE id = $1
+        """,
+        account_id,
+    )
+
+
+async def _drop_work(held: Connection, account_id: int) -> None:
+    """What is being handled right now ends by itself: loading the account is refused from here on."""
+    await held.execute(
+        """
+        UPDATE webhook_event SET state = 'ignored', outcome = $2, processed_at = now()
+        WHERE account = $1 AND state = 'received'
+        """,
+        account_id,
+        REASON,
+    )
+    await held.execute(
+        """
+        UPDATE sync_task SET state = 'failed', error = $2, finished_at = now()
+        WHERE account = $1 AND state = 'waiting'
+        """,
+        account_id,
+        REASON,
+    )
+    await held.execute(
+        """
+        UPDATE invoice SET sync_state = 'failed', sync_error = $2
+        WHERE account = $1 AND sync_state = 'waiting'
+        """,
+        account_id,
+        REASON,
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
