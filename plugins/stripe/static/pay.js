@@ -77,8 +77,7 @@
     if (state === "expired") location.reload();
     if (!response.ok || !state) throw new Error("no card");
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    const amount = fresh.getElementById("amount-template");
-    if (amount) $("amount").replaceChildren(amount.content);
+    for (const part of fresh.querySelectorAll("[data-swap]")) $(part.dataset.swap).replaceChildren(part.content);
     if (returned || state !== shownState()) replaceCard(fresh.getElementById("card"), state, returned);
     return state;
   }

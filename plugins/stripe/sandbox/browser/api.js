@@ -12,14 +12,14 @@ function encode(value, name = "", form = new URLSearchParams()) {
   return form;
 }
 
-/** Resolves with `{intent}` or with `{error}` in Stripe's shape; it never rejects. */
+/** Resolves with `{object}` or with `{error}` in Stripe's shape; it never rejects. */
 async function callApi(method, path, params) {
   const form = encode(params);
   const url = `${API}/v1/${path}${method === "GET" ? `?${form}` : ""}`;
   try {
     const response = await fetch(url, { method, body: method === "GET" ? undefined : form });
     const body = await response.json();
-    return response.ok ? { intent: body } : { error: body.error };
+    return response.ok ? { object: body } : { error: body.error };
   } catch {
     return {
       error: {

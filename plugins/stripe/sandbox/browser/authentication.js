@@ -21,7 +21,7 @@ const send = (key, secret, outcome) =>
 
 /** A failed check comes back as an error that holds the intent, as from a confirmation. */
 function finished(result) {
-  const { intent } = result;
+  const { object: intent } = result;
   if (intent?.status !== "requires_payment_method") return result;
   const error = intent.last_payment_error || intent.last_setup_error;
   return error ? { error: { ...error, [intent.object]: intent } } : result;

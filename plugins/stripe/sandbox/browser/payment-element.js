@@ -41,7 +41,7 @@ async function refresh() {
     return {};
   }
   const { key, clientSecret } = setting;
-  const { intent, error } = await callApi("GET", pathOf(clientSecret), { key, client_secret: clientSecret });
+  const { object: intent, error } = await callApi("GET", pathOf(clientSecret), { key, client_secret: clientSecret });
   if (error) return { error };
   if (["canceled", "succeeded"].includes(intent.status)) return { error: terminalError(intent) };
   offer(intent.payment_method_types);
@@ -92,46 +92,53 @@ function validate() {
   return { error };
 }
 
+/** Make the method first: its details go to the API in a call of their own, whatever comes of the payment. */
 async function confirm({ clientSecret, params }) {
   const { error } = validate();
   if (error) return { error };
   const { payment_method_data: more = {}, ...rest } = params;
+  const { key } = setting;
+  const made = await callApi("POST", "payment_methods", { ...methodParams(more), key });
+  if (made.error) return made;
   return callApi("POST", `${pathOf(clientSecret)}/confirm`, {
     ...rest,
-    ...methodParams(more),
+    ...confirmParams(),
+    payment_method: made.object.id,
     use_stripe_sdk: "true",
-    key: setting.key,
+    key,
     client_secret: clientSecret,
   });
 }
 
 // ---- what is sent
 
+const isManual = () => $("account").value === "microdeposits";
 const methodParams = (more) => (selected() === "card" ? cardParams(more) : bankParams(more));
 
 function cardParams(more) {
   const [month, year] = expiryParts();
   const card = { number: digits("number"), exp_month: month, exp_year: 2000 + year, cvc: digits("cvc") };
-  return { payment_method_data: { ...more, type: "card", card } };
+  return { ...more, type: "card", card };
 }
 
 function bankParams(more) {
-  const choice = $("account").value;
-  const manual = choice === "microdeposits";
-  const account = manual
+  const account = isManual()
     ? { account_number: "000123456789", routing_number: ROUTING_NUMBER }
-    : { financial_connections_account: INSTANT_ACCOUNT + choice };
-  const details = { ...more.billing_details, name: $("name").value.trim(), email: $("email").value.trim() };
+    : { financial_connections_account: INSTANT_ACCOUNT + $("account").value };
   return {
-    payment_method_data: {
-      ...more,
-      type: "us_bank_account",
-      us_bank_account: { account_holder_type: "individual", ...account },
-      billing_details: details,
-    },
-    payment_method_options: manual ? { us_bank_account: { verification_method: "microdeposits" } } : undefined,
-    mandate_data: { customer_acceptance: { type: "online", online: { infer_from_client: "true" } } },
+    ...more,
+    type: "us_bank_account",
+    us_bank_account: { account_holder_type: "individual", ...account },
+    billing_details: { ...more.billing_details, name: $("name").value.trim(), email: $("email").value.trim() },
   };
+}
+
+/** A debit needs a mandate, and an account typed in by hand the slow way of proving it. */
+function confirmParams() {
+  if (selected() === "card") return {};
+  const mandate = { customer_acceptance: { type: "online", online: { infer_from_client: "true" } } };
+  const options = { us_bank_account: { verification_method: "microdeposits" } };
+  return { mandate_data: mandate, payment_method_options: isManual() ? options : undefined };
 }
 
 // ---- the methods

@@ -41,7 +41,7 @@
       this.node.title = title;
       this.node.src = FRAMES + file;
       this.node.allow = "payment *";
-      Object.assign(this.node.style, { display: "block", width: "100%", height: "0", border: "0", colorScheme: "auto" });
+      Object.assign(this.node.style, { display: "block", width: "100%", height: "0", border: "0", colorScheme: "light" });
       this.open = new Promise((resolve, reject) => {
         this.node.addEventListener("load", () => resolve(this.connect()), { once: true });
         setTimeout(reject, LOAD_MS, CONNECTION_ERROR);
@@ -142,6 +142,7 @@
       this.unmount();
       this.frame = new Frame("payment-element.html", "Secure payment input frame", (event, detail) => this.heard(event, detail));
       host.replaceChildren(this.frame.node);
+      this.matchTheme();
       this.emit("loaderstart");
       this.frame.call("begin", { ...this.group.setting(), element: this.options }).then(
         ({ error }) => (error ? this.emit("loaderror", { error }) : this.emit("ready")),
@@ -152,6 +153,11 @@
     heard(event, detail) {
       if (event === "resize") this.frame.node.style.height = `${detail.height}px`;
       else this.emit(event, detail);
+    }
+
+    /** A frame is see-through only while its scheme is the one of its own document. */
+    matchTheme() {
+      if (this.frame) this.frame.node.style.colorScheme = this.group.options.appearance?.theme === "night" ? "dark" : "light";
     }
 
     update(options) {
@@ -259,6 +265,7 @@
         throw new IntegrationError("Invalid value for elements.update(): clientSecret cannot be changed after the Elements group was created.");
       }
       Object.assign(this.options, options);
+      this.created.get("payment")?.matchTheme();
       await this.created.get("payment")?.frame?.call("restyle", this.options.appearance || {});
     }
 
@@ -312,7 +319,7 @@
 
   /** What is left to do after a confirmation: a step with the bank, or nothing. */
   async function takeNextAction(key, secret, result) {
-    const intent = result.intent;
+    const intent = result.object;
     if (!intent) return { error: result.error };
     const action = intent.status === "requires_action" && intent.next_action;
     if (action?.type === "redirect_to_url") {
@@ -321,7 +328,7 @@
     }
     if (action?.type !== "use_stripe_sdk") return wrap(intent);
     const answer = await authenticate(key, secret);
-    return answer.error ? { error: answer.error } : wrap(answer.intent);
+    return answer.error ? { error: answer.error } : wrap(answer.object);
   }
 
   function goBack(intent, returnUrl) {
@@ -379,7 +386,7 @@
       retrieveSetupIntent: (secret) => retrieve(key, secret, "stripe.retrieveSetupIntent()"),
       async handleNextAction({ clientSecret } = {}) {
         const read = await retrieve(key, clientSecret, "stripe.handleNextAction()");
-        return takeNextAction(key, clientSecret, { intent: read.paymentIntent || read.setupIntent, error: read.error });
+        return takeNextAction(key, clientSecret, { object: read.paymentIntent || read.setupIntent, error: read.error });
       },
       registerAppInfo() {},
     };
