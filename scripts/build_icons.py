@@ -18,11 +18,12 @@ from pathlib import Path
 SPRITE = Path(__file__).resolve().parent.parent / "static" / "icons.svg"
 
 ICONS = """
-adjustments alert-circle alert-triangle arrow-left arrow-right ban bolt building-bank calendar chart-bar check
-chevron-down chevron-left chevron-right circle-check circle-dashed circle-dot circle-minus circle-x clock coin copy
-credit-card device-desktop dots download external-link eye eye-off file-invoice filter history home info-circle key
-link loader-2 lock logout mail menu-2 moon package pencil plug plug-connected plus printer receipt refresh repeat
-rotate search send settings shield-check sun trash user users webhook world x
+adjustments alert-circle alert-triangle arrow-left arrow-right ban bolt building-bank calendar
+chart-bar check chevron-down chevron-left chevron-right circle-check circle-dashed circle-dot
+circle-minus circle-x clock coin copy credit-card device-desktop dots download external-link eye
+eye-off file-invoice filter history home info-circle key link loader-2 lock logout mail menu-2 moon
+package pencil plug plug-connected plus printer receipt refresh repeat rotate search send settings
+shield-check sun trash user users webhook world x
 """.split()
 
 FRAME = re.compile(r'<path stroke="none" d="M0 0h24v24H0z" fill="none" />')

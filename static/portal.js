@@ -89,9 +89,11 @@
 
   // No answer, or none worth showing: keep the page, say so, offer to try again.
   let retry;
+  let failed; // the element whose request the message is about
   function toast(template, detail) {
     byId('alert').replaceChildren(byId(template).content.cloneNode(true));
     const { sourceElement: element, sourceEvent: cause } = detail.ctx;
+    failed = element;
     retry = () => element.matches('form') ? element.requestSubmit() : htmx.trigger(element, cause.type);
   }
   document.addEventListener('htmx:error', event => {
@@ -102,7 +104,9 @@
     const { response } = event.detail.ctx;
     if (response.status >= 500 && !response.headers.get('content-type')?.includes('html')) toast('toast-failed', event.detail);
   });
-  document.addEventListener('htmx:after:request', () => byId('alert').replaceChildren());
+  document.addEventListener('htmx:after:request', event => {
+    if (event.detail.ctx.sourceElement === failed) byId('alert').replaceChildren();
+  });
 
   // After a swap: focus what asks for it, never lose focus, open dialogs that arrived, mark refused inputs.
   let focused;

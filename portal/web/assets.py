@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from portal.errors import PortalError
 from portal.settings import ROOT
@@ -22,8 +23,8 @@ FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
 
 MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".webp": "image/webp",
@@ -105,10 +106,10 @@ def asset_handler(assets: Assets, **opt: Any) -> HTTPRouteHandler:
     """The route that serves them. `opt` is passed on, for guards that deny by default."""
 
     @get(f"{URL_PREFIX}/{{path:path}}", name="static", include_in_schema=False, sync_to_thread=False, opt=opt)
-    def serve_asset(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+    def serve_asset(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         found = assets.find(path.removeprefix("/"))
         if found is None:
-            return Response(b"Not found", status_code=404, media_type="text/plain; charset=utf-8")
+            return Response(b"Not found", status_code=404, media_type="text/plain")
         asset, named_by_content = found
         return _answer(request, asset, FOR_EVER if named_by_content else ASK_AGAIN)
 
