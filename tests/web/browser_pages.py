@@ -28,6 +28,8 @@ class Answer:
 
     body: str = ""
     status: int = 200
+    media_type: str = "text/html; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
 
 
@@ -53,7 +55,11 @@ class Site:
         if answer.drop:
             await route.abort("connectionreset")
             return
-        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": admin_csp()}
+        headers = {
+            "Content-Type": answer.media_type,
+            "Content-Security-Policy": admin_csp(),
+            **answer.headers,
+        }
         await route.fulfill(status=answer.status, headers=headers, body=answer.body)
 
     def requests_to(self, path: str) -> list[Request]:

@@ -166,3 +166,53 @@ async def test_leaving_with_changes_asks(browser: Browser, site: Site) -> None:
         await page.locator("#name").press_sequentially("x")
         await page.goto("http://portal.test/elsewhere")
     assert asked == ["beforeunload"]
+
+
+async def test_live_page_takes_parts_from_its_stream(browser: Browser, site: Site) -> None:
+    html = site.engine.render_string(FORM, {"shell": replace(shell(), live="/live")})
+    site.answers["/form"] = Answer(html)
+    part = '<hx-partial hx-target="#page-title" hx-swap="innerHTML">Changed</hx-partial>'
+    site.answers["/live"] = Answer(f"data: {part}\n\n", media_type="text/event-stream")
+    async with open_page(browser, site, "/form") as page:
+        await expect(page.locator("h1")).to_have_text("Changed")
+        await expect(page.locator("#save")).to_be_visible()
+
+
+async def test_form_answered_by_a_stream_fills_rows_and_announces(browser: Browser, site: Site) -> None:
+    row = '<hx-partial hx-target="#name-fb" hx-swap="innerHTML">Passed</hx-partial>'
+    word = '<hx-partial hx-target="#say" hx-swap="innerHTML">All checks passed</hx-partial>'
+    site.answers["/save"] = Answer(f"data: {row}\n\ndata: {word}\n\n", media_type="text/event-stream")
+    html = FORM.replace('hx-target="#place"', 'hx-swap="none"')
+    site.answers["/form"] = Answer(site.engine.render_string(html, {"shell": shell()}))
+    async with open_page(browser, site, "/form") as page:
+        await page.click("#save")
+        await expect(page.locator("#name-fb")).to_have_text("Passed")
+        await expect(page.locator("#say")).to_have_text("All checks passed")
+        await expect(page.locator("#save")).not_to_have_attribute("aria-busy", "true")
+        await expect(page.locator("#save")).to_be_focused()
+
+
+async def test_ended_session_leads_to_sign_in(browser: Browser, site: Site) -> None:
+    site.answers["/save"] = Answer("", 401, headers={"HX-Redirect": "/sign-in?next=/form"})
+    site.answers["/sign-in"] = Answer("<title>Sign in</title>")
+    async with open_page(browser, site, "/form") as page:
+        await page.click("#save")
+        await page.wait_for_url("**/sign-in?next=/form")
+
+
+async def test_typing_in_a_filter_replaces_the_list_and_the_address(browser: Browser, site: Site) -> None:
+    bar = (
+        "{% call ui.filter_bar('/list', target='#list') %}{{ ui.search_box('q', '', 'Search') }}{% endcall %}"
+    )
+    table = '<div id="list">{}</div>'
+    page_text = '{% extends "base.html" %}{% block page %}L{% endblock %}{% block content %}'
+    text = f"{page_text}{bar}{table.format('all')}{{% endblock %}}"
+    site.answers["/list"] = Answer(site.engine.render_string(text, {"shell": shell()}))
+    async with open_page(browser, site, "/list") as page:
+        site.answers["/list"] = Answer(table.format("found"))
+        await page.locator("#q").press_sequentially("glob")
+        await expect(page.locator("#list")).to_have_text("found")
+        await expect(page.locator("#q")).to_be_focused()
+        await expect(page.locator("#q")).to_have_value("glob")
+        await page.wait_for_url("**/list?q=glob")
+    assert site.complaints == []
