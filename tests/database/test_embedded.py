@@ -186,7 +186,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
 
 def test_data_of_an_unknown_version_is_left_alone() -> None:
     with pytest.raises(ConfigurationError, match="made by PostgreSQL 7, which is not installed"):
-        find_installation("7", copies=embedded.ROOTS_PLACE)
+        find_installation("7", copies=embedded.ROOTS_PLACE / "programs")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
