@@ -1,0 +1,231 @@
+"""Webhook deliveries: signed, retried with growing delay, one queue an endpoint.
+
+A receiver that is slow or down holds up nobody else. Deliveries go to this machine only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import random
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from plugins.stripe.sandbox.errors import Json
+from plugins.stripe.sandbox.events import matches
+from plugins.stripe.sandbox.store.worlds import World
+from plugins.stripe.sandbox.versions import CURRENT
+from plugins.stripe.sandbox.wire import encode_json
+
+TIMEOUT_SECONDS = 10
+KEPT_DELIVERIES = 5000
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_AT_ONCE = 16
+
+
+@dataclass
+class Manner:
+    """How deliveries behave; control calls change it."""
+
+    hold: bool = False
+    duplicate: int = 1
+    shuffle: bool = False
+    delay_ms: int = 0
+    drop_probability: float = 0.0
+    seed: int | None = None
+    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, 60, 60, 60, 60, 60, 60])
+    """Waits between tries; when they are used up, the delivery has failed."""
+
+
+class Courier:
+    """Delivers events to the endpoints that want them."""
+
+    def __init__(self, worlds: dict[str, World]) -> None:
+        self.worlds = worlds
+        self.manner = Manner()
+        self._held: list[tuple[World, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._dice = random.Random()  # noqa: S311 - repeatable with a seed, not secret
+        self._client: httpx.AsyncClient | None = None
+
+    # ---- taking events in
+
+    def send(self, world: World, event: Json, only: str | None = None) -> int:
+        """Queue deliveries of an event to every endpoint that wants it, or to one. Returns how many."""
+        endpoints = [
+            e
+            for e in world.table("webhook_endpoint").rows.values()
+            if e["status"] == "enabled"
+            and (e["id"] == only if only else matches(event["type"], e["enabled_events"]))
+        ]
+        for endpoint in endpoints:
+            self._queue(world, event, endpoint)
+        return len(endpoints)
+
+    def _queue(self, world: World, event: Json, endpoint: Json) -> None:
+        delivery_id = f"{event['id']}.{endpoint['id']}.{time.time_ns():x}"
+        event["pending_webhooks"] += 1
+        world.deliveries[delivery_id] = {
+            "id": delivery_id,
+            "event": event["id"],
+            "type": event["type"],
+            "endpoint": endpoint["id"],
+            "url": endpoint["url"],
+            "state": "pending",
+            "attempts": [],
+        }
+        _forget_oldest(world)
+        if self.manner.hold:
+            self._held.append((world, delivery_id))
+        else:
+            self._start(self._deliver(world, delivery_id))
+
+    # ---- control
+
+    def change(self, changes: dict[str, Any]) -> Manner:
+        """Change how deliveries behave; what was held goes out when `hold` ends.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        self.manner = Manner(**{**vars(self.manner), **changes})
+        if "seed" in changes:
+            self._dice = random.Random(changes["seed"])  # noqa: S311 - repeatable on purpose
+        if not self.manner.hold:
+            self.release()
+        return self.manner
+
+    def release(self) -> None:
+        """Send what was held back, shuffled and repeated as asked."""
+        batch = [d for d in self._held for _ in range(max(self.manner.duplicate, 1))]
+        self._held.clear()
+        if self.manner.shuffle:
+            self._dice.shuffle(batch)
+        if batch:
+            self._start(self._deliver_in_order(batch))
+
+    async def _deliver_in_order(self, batch: list[tuple[World, str]]) -> None:
+        for world, delivery_id in batch:
+            await self._attempt_until_done(world, delivery_id)
+
+    def resume(self) -> None:
+        """Go on with what was pending when the state was saved."""
+        for world in self.worlds.values():
+            for delivery in world.deliveries.values():
+                if delivery["state"] == "pending":
+                    self._start(self._attempt_until_done(world, delivery["id"]))
+
+    def forget(self) -> None:
+        """Drop everything pending and behave as at the start."""
+        for task in self._tasks:
+            task.cancel()
+        self._held.clear()
+        self.manner = Manner()
+
+    async def close(self) -> None:
+        """Stop at once; what is pending is saved with the state."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+
+    # ---- delivering
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, world: World, delivery_id: str) -> None:
+        manner = self.manner
+        pause = manner.delay_ms / 1000
+        if manner.shuffle:
+            pause += self._dice.random() * 0.25
+        if pause:
+            await asyncio.sleep(pause)
+        for _ in range(max(manner.duplicate, 1)):
+            await self._attempt_until_done(world, delivery_id)
+
+    async def _attempt_until_done(self, world: World, delivery_id: str) -> None:
+        """Try until it is accepted, the tries are used up, or the endpoint is gone or disabled."""
+        delivery = world.deliveries.get(delivery_id)
+        while delivery is not None:
+            endpoint = world.find("webhook_endpoint", delivery["endpoint"])
+            event = world.find("event", delivery["event"])
+            if endpoint is None or event is None or endpoint["status"] != "enabled":
+                _finish(world, delivery, "abandoned")
+                return
+            async with self._slots.setdefault(endpoint["id"], asyncio.Semaphore(_AT_ONCE)):
+                outcome = await self._attempt(world, delivery, endpoint, event)
+            delivery["attempts"].append(outcome)
+            world.on_change()
+            if outcome["ok"]:
+                _finish(world, delivery, "delivered")
+                return
+            if outcome.get("final") or len(delivery["attempts"]) > len(self.manner.retry_seconds):
+                _finish(world, delivery, "failed")
+                return
+            await asyncio.sleep(self.manner.retry_seconds[len(delivery["attempts"]) - 1])
+
+    async def _attempt(self, world: World, delivery: Json, endpoint: Json, event: Json) -> Json:
+        outcome: Json = {"at": time.time(), "ok": False, "status": None, "problem": None}
+        if urlsplit(delivery["url"]).hostname not in _LOOPBACK:
+            return outcome | {"problem": "not reachable from the sandbox", "final": True}
+        if self._dice.random() < self.manner.drop_probability:
+            return outcome | {"problem": "dropped on purpose"}
+        body = rendered(event, endpoint)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": signature(body, world.note(endpoint["id"])["secrets"]),
+        }
+        try:
+            reply = await self._http().post(delivery["url"], content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return outcome | {"problem": type(error).__name__}
+        return outcome | {"ok": reply.is_success, "status": reply.status_code}
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
+            # Without `trust_env`: a proxy of the machine must not see deliveries to itself.
+            self._client = httpx.AsyncClient(
+                timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=False, trust_env=False
+            )
+        return self._client
+
+
+def rendered(event: Json, endpoint: Json) -> bytes:
+    """The body of a delivery: the event at the version of the endpoint."""
+    return encode_json(event | {"api_version": endpoint["api_version"] or CURRENT})
+
+
+def signature(body: bytes, secrets: list[str], timestamp: int | None = None) -> str:
+    """The `Stripe-Signature` header: one `v1` for each secret in force."""
+    stamp = int(time.time()) if timestamp is None else timestamp
+    signed = b"%d." % stamp + body
+    marks = [hmac.new(s.encode(), signed, hashlib.sha256).hexdigest() for s in secrets]
+    return ",".join([f"t={stamp}", *(f"v1={mark}" for mark in marks)])
+
+
+def _finish(world: World, delivery: Json, state: str) -> None:
+    if delivery["state"] == "pending" and (event := world.find("event", delivery["event"])):
+        if state == "delivered":
+            event["pending_webhooks"] -= 1
+    delivery["state"] = state
+    world.on_change()
+
+
+def _forget_oldest(world: World) -> None:
+    if len(world.deliveries) > KEPT_DELIVERIES:
+        done = [d for d, row in world.deliveries.items() if row["state"] != "pending"]
+        for delivery_id in done[: KEPT_DELIVERIES // 5]:
+            del world.deliveries[delivery_id]

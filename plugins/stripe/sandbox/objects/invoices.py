@@ -1,0 +1,414 @@
+"""Invoices: draft, open, paid, void, uncollectible."""
+
+from __future__ import annotations
+
+from plugins.stripe.sandbox.calls import Call, assign, handles
+from plugins.stripe.sandbox.errors import ApiError, Json, missing_param, not_built
+from plugins.stripe.sandbox.expansion import deleted
+from plugins.stripe.sandbox.listing import embedded, listed
+from plugins.stripe.sandbox.objects.addresses import shipping
+from plugins.stripe.sandbox.objects.attempts import attempt
+from plugins.stripe.sandbox.objects.customers import require_customer
+from plugins.stripe.sandbox.objects.finalizations import (
+    AUTO_SECONDS,
+    add_payment,
+    drop_payments,
+    finalize,
+)
+from plugins.stripe.sandbox.objects.invoice_lines import (
+    add_line,
+    lines_of,
+    refresh_totals,
+    remove_line,
+)
+from plugins.stripe.sandbox.objects.payment_intents import check_owner, check_type
+from plugins.stripe.sandbox.objects.payment_methods import method_for
+from plugins.stripe.sandbox.objects.settlements import mark_paid, settle
+from plugins.stripe.sandbox.store.ids import new_id
+
+_PLAIN = ("auto_advance", "description", "effective_at", "footer", "number", "statement_descriptor")
+_ALWAYS = frozenset({"auto_advance", "automatically_finalizes_at", "metadata"})
+"""What may change once an invoice is open."""
+_DAY = 86400
+
+
+# ---- making and changing
+
+
+def _fresh(call: Call, customer: Json, currency: str) -> Json:
+    invoice_id = new_id("invoice")
+    now = call.now(customer["id"])
+    empty = (
+        "account_tax_ids application automatically_finalizes_at custom_fields customer_account default_payment_method "
+        "default_source description due_date effective_at ending_balance footer from_invoice hosted_invoice_url "
+        "invoice_pdf last_finalization_error latest_revision next_payment_attempt number on_behalf_of parent "
+        "receipt_number rendering shipping_cost shipping_details statement_descriptor webhooks_delivered_at"
+    )
+    return dict.fromkeys(empty.split()) | {
+        "id": invoice_id,
+        "account_country": "US",
+        "account_name": call.world.keys.display_name,
+        "amount_due": 0,
+        "amount_overpaid": 0,
+        "amount_paid": 0,
+        "amount_remaining": 0,
+        "amount_shipping": 0,
+        "attempt_count": 0,
+        "attempted": False,
+        "auto_advance": False,
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "billing_reason": "manual",
+        "collection_method": "charge_automatically",
+        "currency": currency,
+        "customer": customer["id"],
+        "customer_address": customer["address"],
+        "customer_email": customer["email"],
+        "customer_name": customer["name"],
+        "customer_phone": customer["phone"],
+        "customer_shipping": customer["shipping"],
+        "customer_tax_exempt": customer["tax_exempt"],
+        "customer_tax_ids": [],
+        "default_tax_rates": [],
+        "discounts": [],
+        "issuer": {"type": "self"},
+        "lines": embedded([], f"/v1/invoices/{invoice_id}/lines"),
+        "metadata": {},
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+        "period_end": now,
+        "period_start": now,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "starting_balance": customer["balance"],
+        "status": "draft",
+        "status_transitions": {
+            "finalized_at": None,
+            "marked_uncollectible_at": None,
+            "paid_at": None,
+            "voided_at": None,
+        },
+        "subtotal": 0,
+        "subtotal_excluding_tax": 0,
+        "test_clock": customer["test_clock"],
+        "total": 0,
+        "total_discount_amounts": [],
+        "total_excluding_tax": 0,
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+    }
+
+
+@handles("POST /v1/invoices")
+def create(call: Call) -> Json:
+    """Make a draft, with the customer's pending items if asked."""
+    params = call.params
+    for name in ("from_invoice", "subscription", "discounts", "shipping_cost", "application_fee_amount"):
+        if params.get(name):
+            raise not_built(f"`{name}` on invoices")
+    if not params.get("customer"):
+        raise missing_param("customer")
+    customer = require_customer(call, params["customer"])
+    currency = (params.get("currency") or customer["currency"] or "usd").lower()
+    invoice = _fresh(call, customer, currency)
+    _check_due(call, invoice["collection_method"])
+    call.world.add("invoice", invoice, created=call.now(customer["id"]))
+    invoice = call.world.get("invoice", invoice["id"])
+    _fill(call, invoice)
+    if params.get("pending_invoice_items_behavior") == "include":
+        _take_pending(call, invoice)
+    refresh_totals(call, invoice)
+    use_currency(call, customer, currency)
+    call.emit("invoice.created", invoice)
+    return invoice
+
+
+def use_currency(call: Call, customer: Json, currency: str) -> None:
+    """A customer's first invoice or item sets the customer's currency."""
+    if customer["currency"] is None:
+        with call.changing(customer, "customer.updated"):
+            customer["currency"] = currency
+
+
+def _take_pending(call: Call, invoice: Json) -> None:
+    pending = [
+        item
+        for item in call.world.table("invoiceitem").where("customer", invoice["customer"])
+        if item["invoice"] is None and item["currency"] == invoice["currency"]
+    ]
+    for item in pending:
+        with call.changing(item, "invoiceitem.updated"):
+            add_line(call, invoice, item)
+
+
+def _check_due(call: Call, method: str) -> None:
+    method = call.params.get("collection_method") or method
+    due, days = call.params.get("due_date"), call.params.get("days_until_due")
+    if method == "send_invoice" and due is None and days is None and call.ids == ():
+        raise ApiError(
+            400,
+            "If invoice has `collection_method=send_invoice`, you must specify either `due_date` or `days_until_due`.",
+            code="parameter_missing",
+            param="due_date",
+        )
+    if method == "charge_automatically" and (due or days):
+        name = "due_date" if due else "days_until_due"
+        raise ApiError(400, f"`{name}` can only be set if `collection_method` is `send_invoice`.", param=name)
+    if due is not None and due < call.now():
+        raise ApiError(400, "Invalid due date: must be in the future.", param="due_date")
+
+
+def _fill(call: Call, invoice: Json) -> None:
+    params = call.params
+    assign(invoice, params, _PLAIN)
+    invoice["auto_advance"] = bool(invoice["auto_advance"])
+    for name in ("collection_method", "default_payment_method", "custom_fields"):
+        if name in params:
+            invoice[name] = params[name]
+    if method_id := params.get("default_payment_method"):
+        call.world.get("payment_method", method_id, param="default_payment_method", status=400)
+    if "due_date" in params:
+        invoice["due_date"] = params["due_date"]
+    if params.get("days_until_due") is not None:
+        invoice["due_date"] = call.now(invoice["customer"]) + params["days_until_due"] * _DAY
+    if settings := params.get("payment_settings"):
+        known = {k: v for k, v in settings.items() if k in invoice["payment_settings"]}
+        invoice["payment_settings"] = invoice["payment_settings"] | known
+    if "default_tax_rates" in params:
+        rates = params["default_tax_rates"] or []
+        invoice["default_tax_rates"] = [
+            call.world.get("tax_rate", r, param="default_tax_rates", status=400) for r in rates
+        ]
+    if "shipping_details" in params:
+        invoice["shipping_details"] = shipping(params["shipping_details"])
+    if "rendering" in params:
+        invoice["rendering"] = _rendering(params["rendering"])
+    _plan_finalization(call, invoice)
+
+
+def _rendering(given: Json | None) -> Json | None:
+    if not given:
+        return None
+    base = {"amount_tax_display": None, "pdf": None, "template": None, "template_version": None}
+    return base | given
+
+
+def _plan_finalization(call: Call, invoice: Json) -> None:
+    call.world.unplan("finalize_invoice", invoice["id"])
+    if invoice["status"] != "draft":
+        return
+    invoice["automatically_finalizes_at"] = None
+    if invoice["auto_advance"]:
+        moment = call.params.get("automatically_finalizes_at") or call.now(invoice["customer"]) + AUTO_SECONDS
+        invoice["automatically_finalizes_at"] = moment
+        call.world.plan("finalize_invoice", invoice["id"], after=moment - call.now(invoice["customer"]))
+
+
+@handles("POST /v1/invoices/{invoice}")
+def update(call: Call) -> Json:
+    """Change a draft; of an open invoice little may change."""
+    invoice = call.world.get("invoice", call.ids[0], param="invoice")
+    if invoice["status"] != "draft" and (locked := [n for n in call.params if n not in _ALWAYS]):
+        raise ApiError(
+            400,
+            "Finalized invoices can't be updated in this way",
+            code="invoice_not_editable",
+            param=None if len(locked) > 1 else locked[0],
+        )
+    _check_due(call, invoice["collection_method"])
+    with call.changing(invoice, "invoice.updated"):
+        _fill(call, invoice)
+        if invoice["status"] == "draft":
+            refresh_totals(call, invoice)
+    return invoice
+
+
+@handles("DELETE /v1/invoices/{invoice}")
+def delete(call: Call) -> Json:
+    """Delete a draft with its items."""
+    invoice = call.world.get("invoice", call.ids[0], param="invoice")
+    if invoice["status"] != "draft":
+        raise ApiError(400, "You can only delete draft invoices.", code="invoice_not_editable")
+    for line in lines_of(call.world.table("line_item"), invoice["id"]):
+        remove_line(call, line, keep_item=False)
+    call.world.table("invoice").remove(invoice["id"])
+    call.world.unplan("finalize_invoice", invoice["id"])
+    call.emit("invoice.deleted", invoice)
+    return deleted("invoice", invoice["id"])
+
+
+# ---- reading
+
+
+@handles("GET /v1/invoices/{invoice}")
+def retrieve(call: Call) -> Json:
+    """Read an invoice, or what is left of a deleted draft."""
+    return call.world.get("invoice", call.ids[0], param="invoice")
+
+
+@handles("GET /v1/invoices")
+def list_(call: Call) -> Json:
+    """List invoices by customer, status or collection method."""
+    if customer := call.params.get("customer"):
+        require_customer(call, customer)
+    if call.params.get("subscription"):
+        raise not_built("`subscription` on the list of invoices")
+    filters = {name: call.params.get(name) for name in ("customer", "status", "collection_method")}
+    return listed(call, "invoice", filters)
+
+
+# ---- moving them on
+
+
+@handles("POST /v1/invoices/{invoice}/finalize")
+def finalize_call(call: Call) -> Json:
+    """Open a draft."""
+    invoice = call.world.get("invoice", call.ids[0])
+    if invoice["status"] == "draft" and "auto_advance" in call.params:
+        invoice["auto_advance"] = call.params["auto_advance"]
+    finalize(call, invoice)
+    return invoice
+
+
+@handles("POST /v1/invoices/{invoice}/send")
+def send(call: Call) -> Json:
+    """Send an invoice; a draft is opened first."""
+    invoice = call.world.get("invoice", call.ids[0])
+    if invoice["status"] == "draft":
+        finalize(call, invoice)
+    elif invoice["status"] not in ("open", "paid", "uncollectible"):
+        raise ApiError(400, "You can only send open invoices.")
+    call.emit("invoice.sent", invoice)
+    return invoice
+
+
+@handles("POST /v1/invoices/{invoice}/void")
+def void(call: Call) -> Json:
+    """Declare an open invoice void; nothing can pay it any more."""
+    invoice = call.world.get("invoice", call.ids[0])
+    _require_open(invoice)
+    drop_payments(call, invoice, "void_invoice")
+    _close(call, invoice, "void", "voided_at", "invoice.voided")
+    return invoice
+
+
+@handles("POST /v1/invoices/{invoice}/mark_uncollectible")
+def mark_uncollectible(call: Call) -> Json:
+    """Write an open invoice off; it can still be paid."""
+    invoice = call.world.get("invoice", call.ids[0])
+    if invoice["status"] == "uncollectible":
+        raise ApiError(400, "This invoice is already marked as uncollectible.")
+    _require_open(invoice)
+    _close(call, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
+    return invoice
+
+
+def _require_open(invoice: Json) -> None:
+    if invoice["status"] not in ("open", "uncollectible"):
+        raise ApiError(400, "You can only pass in open invoices. This invoice isn't open.")
+
+
+def _close(call: Call, invoice: Json, status: str, stamp: str, event: str) -> None:
+    before = {"status": invoice["status"]}
+    with call.changing(invoice):
+        moment = call.now(invoice["customer"])
+        invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": status}
+        invoice["status_transitions"] = invoice["status_transitions"] | {stamp: moment}
+    call.emit(event, invoice)
+    call.emit("invoice.updated", invoice, before)
+
+
+@handles("POST /v1/invoices/{invoice}/pay")
+def pay(call: Call) -> Json:
+    """Collect an invoice with a saved method, or record that it was paid elsewhere."""
+    invoice = call.world.get("invoice", call.ids[0])
+    if invoice["status"] == "draft":
+        finalize(call, invoice)
+        if invoice["status"] == "paid":
+            return invoice
+    if invoice["status"] == "paid":
+        raise ApiError(400, "Invoice is already paid")
+    if invoice["status"] == "void":
+        raise ApiError(400, "This invoice has been voided and cannot be paid.")
+    if call.params.get("paid_out_of_band"):
+        drop_payments(call, invoice, "automatic", quiet=True)
+        mark_paid(call, invoice, amount_paid=invoice["amount_due"], attempt_count=0, attempted=False)
+        return invoice
+    collect(call, invoice, call.params.get("payment_method"))
+    return invoice
+
+
+def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
+    """Charge the method named, or the default one.
+
+    Raises:
+        ApiError: there is none, it was refused, or the customer must act.
+    """
+    customer = call.world.get("customer", invoice["customer"])
+    method_id = (
+        method_id
+        or invoice["default_payment_method"]
+        or customer["invoice_settings"]["default_payment_method"]
+    )
+    if method_id is None:
+        raise ApiError(
+            400,
+            "This customer has no attached payment source or default payment method. Please consider adding a default "
+            "payment method. For more information, visit "
+            "https://stripe.com/docs/billing/payment-methods/setting#payment-method-priority.",
+            code="resource_missing",
+        )
+    intent = call.world.get("payment_intent", call.world.note(invoice["id"])["payment_intent"])
+    if intent["status"] == "processing":
+        raise ApiError(400, "This invoice has a payment in processing, so it cannot be paid now.")
+    method = method_for(call, method_id)
+    check_owner(call, method, invoice["customer"])
+    check_type(intent, method)
+    # Invoices ask for authentication instead of failing, also off-session: the customer is sent a link.
+    call.world.note(intent["id"]).update(off_session=None, return_url=None, use_stripe_sdk=None)
+    attempt(call, intent, method)
+    if intent["status"] == "requires_action":
+        raise ApiError(
+            402,
+            "Payment for this invoice requires additional user action before it can be completed successfully. "
+            "Payment can be completed using the PaymentIntent associated with the invoice. For more details see: "
+            "https://stripe.com/docs/billing/subscriptions/overview#requires-action",
+            code="invoice_payment_intent_requires_action",
+            kind="card_error",
+        )
+
+
+@handles("POST /v1/invoices/{invoice}/attach_payment")
+def attach_payment(call: Call) -> Json:
+    """Count an intent towards an invoice."""
+    invoice = call.world.get("invoice", call.ids[0])
+    intent_id = call.params.get("payment_intent")
+    if not intent_id:
+        raise not_built("payment records")
+    _require_open(invoice)
+    intent = call.world.get("payment_intent", intent_id, param="payment_intent", status=400)
+    if call.world.note(intent["id"]).get("invoice"):
+        raise ApiError(400, "This PaymentIntent is already attached to an invoice.", param="payment_intent")
+    if intent["currency"] != invoice["currency"]:
+        raise ApiError(
+            400, "The currency of the PaymentIntent must match the invoice.", param="payment_intent"
+        )
+    call.world.note(intent["id"])["invoice"] = invoice["id"]
+    add_payment(call, invoice, intent, amount=intent["amount"], default=False)
+    if intent["status"] == "succeeded":
+        settle(call, intent)
+    return invoice
+
+
+@handles("POST /v1/invoices/create_preview")
+def create_preview(_call: Call) -> Json:
+    """Previews come with subscriptions."""
+    raise not_built("InvoiceService.create_preview")

@@ -1,0 +1,495 @@
+"""Payment intents: create, change, confirm, capture, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plugins.stripe.sandbox.calls import Call, assign, handles
+from plugins.stripe.sandbox.errors import ApiError, Json, not_built
+from plugins.stripe.sandbox.listing import listed
+from plugins.stripe.sandbox.money import MAX_AMOUNT, MINIMUM, in_words
+from plugins.stripe.sandbox.objects import microdeposits
+from plugins.stripe.sandbox.objects.addresses import shipping
+from plugins.stripe.sandbox.objects.attempts import OPEN_STATES, attempt, finish, start_debit
+from plugins.stripe.sandbox.objects.charges import plan_balance
+from plugins.stripe.sandbox.objects.customers import require_customer
+from plugins.stripe.sandbox.objects.payment_methods import method_for, method_from_data, used_up
+from plugins.stripe.sandbox.objects.settlements import invoice_of
+from plugins.stripe.sandbox.store.ids import new_client_secret, new_id
+from plugins.stripe.sandbox.wire import copied
+
+_PLAIN = (
+    "application_fee_amount",
+    "capture_method",
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+_EVER = frozenset({"description", "metadata", "receipt_email", "shipping"})
+"""What may be changed in any state."""
+_OF_INVOICES = frozenset(
+    {
+        "description",
+        "metadata",
+        "payment_method",
+        "payment_method_data",
+        "payment_method_options",
+        "receipt_email",
+        "setup_future_usage",
+        "shipping",
+    }
+)
+"""What may be changed on the intent of an invoice."""
+_CANCELABLE = (
+    "requires_payment_method",
+    "requires_capture",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+)
+
+
+# ---- making them
+
+
+def available_types(currency: str) -> list[str]:
+    """The methods an account of the sandbox takes in a currency."""
+    return ["card", "link", "us_bank_account"] if currency == "usd" else ["card", "link"]
+
+
+def add_intent(call: Call, fields: Json) -> Json:
+    """Store a new intent: these fields over Stripe's defaults."""
+    intent_id = new_id("payment_intent")
+    types = fields["payment_method_types"]
+    return call.world.add(
+        "payment_intent",
+        {
+            "id": intent_id,
+            "allowed_payment_method_types": None,
+            "amount_capturable": 0,
+            "amount_details": {"tip": {}},
+            "amount_received": 0,
+            "application": None,
+            "application_fee_amount": None,
+            "automatic_payment_methods": None,
+            "canceled_at": None,
+            "cancellation_reason": None,
+            "capture_method": "automatic_async",
+            "client_secret": new_client_secret(intent_id),
+            "confirmation_method": "automatic",
+            "customer": None,
+            "customer_account": None,
+            "description": None,
+            "excluded_payment_method_types": None,
+            "last_payment_error": None,
+            "latest_charge": None,
+            "managed_payments": {"enabled": False},
+            "metadata": {},
+            "next_action": None,
+            "on_behalf_of": None,
+            "payment_method": None,
+            "payment_method_configuration_details": None,
+            "payment_method_options": default_options(types),
+            "payment_record": None,
+            "processing": None,
+            "receipt_email": None,
+            "review": None,
+            "setup_future_usage": None,
+            "shared_payment_granted_token": None,
+            "shipping": None,
+            "source": None,
+            "statement_descriptor": None,
+            "statement_descriptor_suffix": None,
+            "status": "requires_payment_method",
+            "transfer_data": None,
+            "transfer_group": None,
+        }
+        | fields,
+        created=call.now(fields.get("customer")),
+    )
+
+
+def default_options(types: list[str]) -> Json:
+    """The options of each method type as Stripe fills them in."""
+    defaults: Json = {
+        "card": {
+            "installments": None,
+            "mandate_options": None,
+            "network": None,
+            "request_three_d_secure": "automatic",
+        },
+        "link": {"persistent_token": None},
+        "us_bank_account": {"verification_method": "automatic"},
+    }
+    return {kind: defaults.get(kind, {}) for kind in types}
+
+
+@handles("POST /v1/payment_intents")
+def create(call: Call) -> Json:
+    """Make an intent, and confirm it if asked."""
+    params = call.params
+    check_amount(params["amount"], params["currency"].lower())
+    _refuse_unbuilt(params)
+    if not params.get("confirm"):
+        _refuse_confirm_only(params)
+    fields = _type_fields(params, params["currency"].lower())
+    fields |= {"amount": params["amount"], "currency": params["currency"].lower()}
+    if customer := params.get("customer"):
+        fields["customer"] = require_customer(call, customer)["id"]
+    method = _method(call, fields.get("customer"))
+    intent = add_intent(call, fields)
+    _fill(call, intent)
+    if method is not None:
+        check_type(intent, method)
+        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
+    call.emit("payment_intent.created", intent)
+    if params.get("confirm"):
+        _confirm(call, intent)
+    return intent
+
+
+def check_amount(amount: int, currency: str) -> None:
+    """Refuse amounts that cannot be charged.
+
+    Raises:
+        ApiError: 400, with Stripe's codes.
+    """
+    if not (len(currency) == 3 and currency.isalpha()):  # noqa: PLR2004 - ISO codes have three letters
+        raise ApiError(400, f"Invalid currency: {currency}.", param="currency")
+    if amount < 1:
+        raise ApiError(
+            400,
+            "This value must be greater than or equal to 1.",
+            code="parameter_invalid_integer",
+            param="amount",
+        )
+    if amount > MAX_AMOUNT:
+        words = in_words(MAX_AMOUNT, currency)
+        raise ApiError(400, f"Amount must be no more than {words}", code="amount_too_large", param="amount")
+    least = MINIMUM.get(currency, 1)
+    if amount < least:
+        words = f"Amount must be at least {in_words(least, currency)} {currency}"
+        raise ApiError(400, words, code="amount_too_small", param="amount")
+
+
+def _refuse_unbuilt(params: Json) -> None:
+    for name in ("confirmation_token", "transfer_data", "on_behalf_of"):
+        if params.get(name):
+            raise not_built(f"`{name}` on payment intents")
+
+
+def _refuse_confirm_only(params: Json) -> None:
+    for name in ("return_url", "off_session", "error_on_requires_action", "mandate_data"):
+        if params.get(name):
+            raise ApiError(
+                400,
+                f"You cannot provide `{name}` unless you also set `confirm` to `true`.",
+                param=name,
+            )
+
+
+def _type_fields(params: Json, currency: str) -> Json:
+    """Which methods may pay: named ones, or those switched on in the Dashboard."""
+    named = params.get("payment_method_types") or params.get("allowed_payment_method_types")
+    if named:
+        return {
+            "allowed_payment_method_types": params.get("allowed_payment_method_types"),
+            "payment_method_types": list(named),
+        }
+    excluded = params.get("excluded_payment_method_types") or []
+    automatic = params.get("automatic_payment_methods") or {}
+    return {
+        "automatic_payment_methods": {
+            "allow_redirects": automatic.get("allow_redirects", "always"),
+            "enabled": automatic.get("enabled", True),
+        },
+        "excluded_payment_method_types": excluded or None,
+        "payment_method_configuration_details": {"id": "pmc_1SandboxDefault0000000000", "parent": None},
+        "payment_method_types": [t for t in available_types(currency) if t not in excluded],
+    }
+
+
+def check_type(intent: Json, method: Json) -> None:
+    """Refuse a method whose type the intent does not take."""
+    if method["type"] not in intent["payment_method_types"]:
+        raise ApiError(
+            400,
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {_noun(intent)}. Please attach a "
+            "PaymentMethod of one of the following types: "
+            f"{', '.join(intent['payment_method_types'])}.",
+            code=f"{intent['object']}_incompatible_payment_method"
+            if intent["object"] == "payment_intent"
+            else None,
+            param="payment_method",
+        )
+
+
+def _noun(intent: Json) -> str:
+    return "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
+
+
+def _method(call: Call, customer_id: str | None) -> Json | None:
+    """The method that the parameters name or describe, fit for this customer."""
+    if data := call.params.get("payment_method_data"):
+        return method_from_data(call, data, prefix="payment_method_data")
+    method_id = call.params.get("payment_method")
+    if not method_id:
+        return None
+    method = method_for(call, method_id)
+    check_owner(call, method, customer_id)
+    return method
+
+
+def check_owner(call: Call, method: Json, customer_id: str | None) -> None:
+    """Refuse a method of another customer, and one that is used up."""
+    if method["customer"] is not None and method["customer"] != customer_id:
+        if customer_id is None:
+            raise ApiError(
+                400,
+                "The PaymentMethod provided belongs to a customer. Please include the customer in the `customer` "
+                f"parameter ({method['customer']}).",
+                param="payment_method",
+            )
+        raise ApiError(
+            400,
+            f"The provided PaymentMethod cannot be attached. It belongs to another Customer than {customer_id}.",
+            param="payment_method",
+        )
+    if method["customer"] is None and call.world.note(method["id"]).get("spent"):
+        raise used_up()
+
+
+def _fill(call: Call, intent: Json) -> None:
+    params = call.params
+    assign(intent, params, _PLAIN)
+    if "shipping" in params:
+        intent["shipping"] = shipping(params["shipping"])
+    if "confirmation_method" in params:
+        intent["confirmation_method"] = params["confirmation_method"]
+    if isinstance(options := params.get("payment_method_options"), dict):
+        merged = dict(intent["payment_method_options"])
+        for kind, given in options.items():
+            merged[kind] = {**merged.get(kind, {}), **(given or {})}
+        intent["payment_method_options"] = merged
+
+
+# ---- reading
+
+
+@handles("GET /v1/payment_intents/{intent}")
+def retrieve(call: Call) -> Json:
+    """Read an intent."""
+    return call.world.get("payment_intent", call.ids[0], param="intent")
+
+
+@handles("GET /v1/payment_intents")
+def list_(call: Call) -> Json:
+    """List intents, of one customer if asked."""
+    if customer := call.params.get("customer"):
+        require_customer(call, customer)
+    return listed(call, "payment_intent", {"customer": call.params.get("customer")})
+
+
+# ---- changing
+
+
+@handles("POST /v1/payment_intents/{intent}")
+def update(call: Call) -> Json:
+    """Change an intent, as far as its state and its invoice allow."""
+    intent = call.world.get("payment_intent", call.ids[0], param="intent")
+    params = call.params
+    _check_editable(call, intent)
+    _refuse_unbuilt(params)
+    if "amount" in params or "currency" in params:
+        currency = (params.get("currency") or intent["currency"]).lower()
+        check_amount(params.get("amount", intent["amount"]), currency)
+    if params.get("customer"):
+        require_customer(call, params["customer"])
+    method = _method(call, params.get("customer") or intent["customer"])
+    with call.changing(intent):
+        assign(intent, params, ("amount",))
+        if "currency" in params:
+            intent["currency"] = params["currency"].lower()
+        if "customer" in params:
+            intent["customer"] = params["customer"]
+        if params.get("payment_method_types") or params.get("allowed_payment_method_types"):
+            intent |= _type_fields(params, intent["currency"])
+        _fill(call, intent)
+        if intent["status"] in OPEN_STATES:
+            intent["last_payment_error"] = None
+        if method is not None:
+            check_type(intent, method)
+            intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+        elif "payment_method" in params and params["payment_method"] is None:
+            intent |= {"payment_method": None, "status": "requires_payment_method", "next_action": None}
+    return intent
+
+
+def _check_editable(call: Call, intent: Json) -> None:
+    names = [n for n in call.params if n not in _EVER]
+    if invoice_of(call, intent) is not None and (locked := [n for n in names if n not in _OF_INVOICES]):
+        raise ApiError(
+            400,
+            f"This PaymentIntent belongs to an invoice, so its `{locked[0]}` cannot be updated directly. Update the "
+            "invoice instead.",
+            code="payment_intent_invalid_parameter",
+            param=locked[0],
+        )
+    if names and intent["status"] not in OPEN_STATES:
+        raise unexpected_state(
+            intent,
+            f"This PaymentIntent's {names[0]} could not be updated because it has a status of {intent['status']}. You "
+            f"may only update the {names[0]} of a PaymentIntent with one of the following statuses: "
+            f"{', '.join(OPEN_STATES)}.",
+            param=names[0],
+        )
+
+
+def unexpected_state(intent: Json, message: str, *, param: str | None = None) -> ApiError:
+    """The state of an intent does not allow this; the envelope carries the intent."""
+    kind = intent["object"]
+    extra: dict[str, Any] = {kind: copied(intent)}
+    return ApiError(400, message, code=f"{kind}_unexpected_state", param=param, **extra)
+
+
+# ---- confirming
+
+
+@handles("POST /v1/payment_intents/{intent}/confirm")
+def confirm(call: Call) -> Json:
+    """Try to collect, with a secret key or from a browser."""
+    intent = call.world.get("payment_intent", call.ids[0], param="intent")
+    _refuse_unbuilt(call.params)
+    _check_confirmable(intent)
+    method = _method(call, intent["customer"])
+    with call.changing(intent):
+        _fill(call, intent)
+        if call.params.get("payment_method_types") or call.params.get("allowed_payment_method_types"):
+            intent |= _type_fields(call.params, intent["currency"])
+        if method is not None:
+            check_type(intent, method)
+            intent["payment_method"] = method["id"]
+    _confirm(call, intent)
+    return intent
+
+
+def _check_confirmable(intent: Json) -> None:
+    if intent["status"] in OPEN_STATES:
+        return
+    if intent["status"] == "succeeded":
+        raise unexpected_state(
+            intent,
+            "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.",
+        )
+    raise unexpected_state(
+        intent,
+        f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
+        "with one of the following statuses may be confirmed: requires_confirmation, requires_action.",
+    )
+
+
+def _confirm(call: Call, intent: Json) -> None:
+    method = call.world.find("payment_method", intent["payment_method"])
+    if method is None:
+        raise unexpected_state(
+            intent,
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a "
+            "payment method or ConfirmationToken.",
+        )
+    check_owner(call, method, intent["customer"])
+    note = call.world.note(intent["id"])
+    for name in ("return_url", "off_session", "use_stripe_sdk", "error_on_requires_action"):
+        note[name] = call.params.get(name)
+    attempt(call, intent, method)
+
+
+@handles("POST /v1/payment_intents/{intent}/verify_microdeposits")
+def verify_microdeposits(call: Call) -> Json:
+    """Prove a bank account; then the debit starts."""
+    intent = call.world.get("payment_intent", call.ids[0], param="intent")
+    method = microdeposits.check(call, intent, "last_payment_error")
+    start_debit(call, intent, method)
+    return intent
+
+
+# ---- capturing and canceling
+
+
+@handles("POST /v1/payment_intents/{intent}/capture")
+def capture(call: Call) -> Json:
+    """Take the money that was set aside."""
+    intent = call.world.get("payment_intent", call.ids[0], param="intent")
+    if intent["status"] != "requires_capture":
+        raise unexpected_state(intent, _not_capturable(intent))
+    amount = call.params.get("amount_to_capture", intent["amount_capturable"])
+    if amount > intent["amount_capturable"]:
+        raise ApiError(
+            400,
+            f"The requested capture amount is greater than the authorized amount of "
+            f"{in_words(intent['amount_capturable'], intent['currency'])}.",
+            code="amount_too_large",
+            param="amount_to_capture",
+        )
+    charge = call.world.get("charge", intent["latest_charge"])
+    with call.changing(charge):
+        charge |= {"amount_captured": amount, "captured": True}
+        charge["amount_refunded"] = charge["amount"] - amount
+        plan_balance(call, charge, intent)
+    with call.changing(intent):
+        assign(intent, call.params, ("statement_descriptor", "statement_descriptor_suffix"))
+    call.emit("charge.captured", charge)
+    finish(call, intent, amount)
+    return intent
+
+
+def _not_capturable(intent: Json) -> str:
+    if intent["status"] == "succeeded":
+        return "This PaymentIntent could not be captured because it has already been captured."
+    return (
+        f"This PaymentIntent could not be captured because it has a status of {intent['status']}. Only a PaymentIntent "
+        "with one of the following statuses may be captured: requires_capture."
+    )
+
+
+@handles("POST /v1/payment_intents/{intent}/cancel")
+def cancel(call: Call) -> Json:
+    """Give an intent up."""
+    intent = call.world.get("payment_intent", call.ids[0], param="intent")
+    if intent["status"] not in _CANCELABLE:
+        raise unexpected_state(
+            intent,
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
+            f"with one of the following statuses may be canceled: {', '.join(_CANCELABLE)}.",
+        )
+    if invoice_of(call, intent) is not None:
+        raise ApiError(
+            400,
+            "This PaymentIntent belongs to an invoice and cannot be canceled directly. Void the invoice instead.",
+            code="payment_intent_invalid_parameter",
+        )
+    cancel_intent(call, intent, call.params.get("cancellation_reason"))
+    return intent
+
+
+def cancel_intent(call: Call, intent: Json, reason: str | None) -> None:
+    """Cancel; what was set aside is released."""
+    charge = call.world.find("charge", intent["latest_charge"])
+    held = intent["status"] == "requires_capture"
+    call.world.unplan("settle_debit", intent["id"])
+    with call.changing(intent):
+        intent |= {
+            "amount_capturable": 0,
+            "canceled_at": call.now(intent["customer"]),
+            "cancellation_reason": reason,
+            "next_action": None,
+            "status": "canceled",
+        }
+    if held and charge is not None:
+        with call.changing(charge):
+            charge |= {"amount_refunded": charge["amount"], "refunded": True}
+        call.emit("charge.refunded", charge, {"amount_refunded": 0, "refunded": False})
+    call.emit("payment_intent.canceled", intent)

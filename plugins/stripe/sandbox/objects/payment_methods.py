@@ -1,0 +1,414 @@
+"""Payment methods: cards, US bank accounts, and the ready-made ones of test mode."""
+
+from __future__ import annotations
+
+import time
+
+from plugins.stripe.sandbox import banks, cards
+from plugins.stripe.sandbox.banks import Bank
+from plugins.stripe.sandbox.calls import Call, assign, handles
+from plugins.stripe.sandbox.cards import Card, Decline
+from plugins.stripe.sandbox.errors import ApiError, Json, docs_url, missing_object, missing_param
+from plugins.stripe.sandbox.listing import listed
+from plugins.stripe.sandbox.objects.addresses import billing_details
+from plugins.stripe.sandbox.store.worlds import World
+
+INSTANT_ACCOUNT = "fca_sandbox_"
+"""A Financial Connections account of the sandbox: this, then the number of a test bank account."""
+
+
+# ---- what a method is
+
+
+def card_of(world: World, method: Json) -> Card:
+    """The test card behind a method."""
+    return cards.by_number(world.note(method["id"]).get("number", "4242424242424242"))
+
+
+def bank_of(world: World, method: Json) -> Bank:
+    """The test bank account behind a method."""
+    return banks.by_number(world.note(method["id"]).get("number", "000123456789"))
+
+
+def add_method(call: Call, kind: str, details: Json, *, given: Json | None = None) -> Json:
+    """Store a new method of a type."""
+    given = given or {}
+    return call.world.add(
+        "payment_method",
+        {
+            "allow_redisplay": given.get("allow_redisplay") or "unspecified",
+            "billing_details": billing_details(given.get("billing_details")),
+            kind: details,
+            "customer": None,
+            "customer_account": None,
+            "metadata": {k: v for k, v in (given.get("metadata") or {}).items() if v != ""},
+            "shared_payment_granted_token": None,
+            "type": kind,
+        },
+    )
+
+
+def add_card(
+    call: Call, card: Card, *, expiry: tuple[int, int] | None = None, given: Json | None = None
+) -> Json:
+    """Store a card."""
+    month, year = expiry or _next_year()
+    details: Json = {
+        "brand": card.brand,
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "unchecked",
+        },
+        "country": card.country,
+        "display_brand": card.brand,
+        "exp_month": month,
+        "exp_year": year,
+        "fingerprint": card.fingerprint,
+        "funding": card.funding,
+        "generated_from": None,
+        "last4": card.last4,
+        "networks": {"available": [card.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+    method = add_method(call, "card", details, given=given)
+    call.world.note(method["id"])["number"] = card.number
+    return method
+
+
+def add_bank(call: Call, bank: Bank, *, verified: bool, given: Json | None = None) -> Json:
+    """Store a US bank account; `verified` ones need no micro-deposits."""
+    account = (given or {}).get("us_bank_account") or {}
+    details: Json = {
+        "account_holder_type": account.get("account_holder_type") or "individual",
+        "account_type": account.get("account_type") or "checking",
+        "bank_name": banks.BANK_NAME,
+        "financial_connections_account": account.get("financial_connections_account"),
+        "fingerprint": bank.fingerprint,
+        "last4": bank.last4,
+        "networks": {"preferred": "ach", "supported": ["ach"]},
+        "routing_number": account.get("routing_number") or banks.ROUTING_NUMBER,
+        "status_details": {},
+    }
+    method = add_method(call, "us_bank_account", details, given=given)
+    call.world.note(method["id"]).update(number=bank.number, verified=verified)
+    return method
+
+
+def _next_year() -> tuple[int, int]:
+    today = time.gmtime()
+    return today.tm_mon, today.tm_year + 1
+
+
+# ---- finding and making them
+
+
+def method_for(call: Call, method_id: str, *, param: str = "payment_method", status: int = 400) -> Json:
+    """The method a parameter names; a ready-made one (`pm_card_visa`) becomes a new method each time."""
+    found = call.world.find("payment_method", method_id)
+    if found is not None:
+        return found
+    made = None if call.world.livemode else _ready_made(call, method_id)
+    if made is None:
+        raise missing_object("PaymentMethod", method_id, param=param, status=status)
+    return made
+
+
+def _ready_made(call: Call, name: str) -> Json | None:
+    if (card := cards.by_token(name)) is not None:
+        return add_card(call, card)
+    if (bank := banks.by_token(name)) is not None:
+        holder: Json = {"billing_details": {"name": "Jane Doe", "email": "jane.doe@example.com"}}
+        return add_bank(call, bank, verified=not bank.microdeposits_fail, given=holder)
+    return None
+
+
+def method_from_data(call: Call, data: Json, *, prefix: str = "") -> Json:
+    """A new method from its parameters. `prefix` names them in errors: `payment_method_data`."""
+    kind = data.get("type")
+    if not kind:
+        raise missing_param(_name(prefix, "type"))
+    if kind == "card":
+        return _card_from(call, data, prefix)
+    if kind == "us_bank_account":
+        return _bank_from(call, data, prefix)
+    return add_method(call, kind, data.get(kind) or {}, given=data)
+
+
+def _name(prefix: str, *parts: str) -> str:
+    names = ([prefix] if prefix else []) + list(parts)
+    return names[0] + "".join(f"[{n}]" for n in names[1:])
+
+
+def _card_from(call: Call, data: Json, prefix: str) -> Json:
+    given = data.get("card") or {}
+    if token := given.get("token"):
+        return _card_from_token(call, token, data, param=_name(prefix, "card", "token"))
+    for name in ("number", "exp_month", "exp_year"):
+        if not given.get(name):
+            raise missing_param(_name(prefix, "card", name))
+    check_card(given)
+    card = cards.by_number(plain_number(given["number"]))
+    return add_card(call, card, expiry=(given["exp_month"], full_year(given["exp_year"])), given=data)
+
+
+def _card_from_token(call: Call, token: str, data: Json, *, param: str) -> Json:
+    stored = call.world.find("token", token)
+    if stored is not None:
+        note = call.world.note(token)
+        if stored["used"]:
+            raise ApiError(
+                400,
+                f"You cannot use a Stripe token more than once: {token}.",
+                code="token_already_used",
+                param=param,
+            )
+        stored["used"] = True
+        card = cards.by_number(note["number"])
+        return add_card(call, card, expiry=(note["exp_month"], note["exp_year"]), given=data)
+    ready = cards.by_token(token)
+    if ready is None or call.world.livemode:
+        raise missing_object("token", token, param=param, status=400)
+    return add_card(call, ready, given=data)
+
+
+def plain_number(text: str) -> str:
+    """A card number without its spaces."""
+    return text.replace(" ", "").replace("-", "")
+
+
+def full_year(year: int) -> int:
+    """A year of two digits made four."""
+    return year + 2000 if year < 100 else year  # noqa: PLR2004 - two digits
+
+
+def check_card(given: Json) -> None:
+    """Refuse a card whose own data is wrong.
+
+    Raises:
+        ApiError: 402, as for a declined card.
+    """
+    month, year = int(given["exp_month"]), full_year(int(given["exp_year"]))
+    today = time.gmtime()
+    if not cards.is_valid_number(plain_number(given["number"])):
+        raise _card_error("Your card number is incorrect.", "incorrect_number", "number")
+    if not 1 <= month <= 12:  # noqa: PLR2004 - months
+        raise _card_error("Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month")
+    if not today.tm_year <= year <= today.tm_year + 50:
+        raise _card_error("Your card's expiration year is invalid.", "invalid_expiry_year", "exp_year")
+    if (year, month) < (today.tm_year, today.tm_mon):
+        raise _card_error("Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month")
+    if (cvc := given.get("cvc")) and not (cvc.isdecimal() and 3 <= len(cvc) <= 4):  # noqa: PLR2004 - CVC lengths
+        raise _card_error("Your card's security code is invalid.", "invalid_cvc", "cvc")
+
+
+def _card_error(message: str, code: str, param: str) -> ApiError:
+    return ApiError(402, message, code=code, param=param, kind="card_error")
+
+
+def _bank_from(call: Call, data: Json, prefix: str) -> Json:
+    given = data.get("us_bank_account") or {}
+    connected = given.get("financial_connections_account") or ""
+    if connected.startswith(INSTANT_ACCOUNT):
+        bank = banks.by_number(connected.removeprefix(INSTANT_ACCOUNT))
+        return add_bank(call, bank, verified=True, given=data)
+    for name in ("account_number", "routing_number"):
+        if not given.get(name):
+            raise missing_param(_name(prefix, "us_bank_account", name))
+    routing = given["routing_number"]
+    if not (routing.isdecimal() and len(routing) == 9):  # noqa: PLR2004 - routing numbers have nine digits
+        raise ApiError(
+            400,
+            "Invalid routing number: must be 9 digits.",
+            code="routing_number_invalid",
+            param=_name(prefix, "us_bank_account", "routing_number"),
+        )
+    if not (data.get("billing_details") or {}).get("name"):
+        raise missing_param(_name(prefix, "billing_details", "name"))
+    return add_bank(call, banks.by_number(given["account_number"]), verified=False, given=data)
+
+
+# ---- attaching
+
+
+def attach(call: Call, method_id: str, customer: Json) -> Json:
+    """Save a method to a customer.
+
+    Raises:
+        ApiError: 402 when the card is refused; 400 when it belongs to another customer.
+    """
+    method = method_for(call, method_id, status=404)
+    if method["customer"] == customer["id"]:
+        return method
+    if method["customer"] is not None:
+        raise ApiError(400, "The payment method you provided has already been attached to a customer.")
+    if call.world.note(method["id"]).get("spent"):
+        raise used_up()
+    if method["type"] == "card":
+        card = card_of(call.world, method)
+        if card.decline is not None and not card.attaches:
+            raise _refused_on_attach(card.decline)
+        method["card"]["checks"]["cvc_check"] = "pass"
+    with call.changing(method):
+        method["customer"] = customer["id"]
+    call.emit("payment_method.attached", method)
+    return method
+
+
+def _refused_on_attach(decline: Decline) -> ApiError:
+    return ApiError(
+        402,
+        decline.message,
+        code=decline.code,
+        param=decline.param or "",
+        kind="card_error",
+        **decline_codes(decline),
+    )
+
+
+def decline_codes(decline: Decline) -> Json:
+    """The codes of a refusal as error envelopes carry them; absent ones are left out."""
+    codes = {
+        "advice_code": decline.advice_code,
+        "decline_code": decline.decline_code,
+        "network_decline_code": decline.network_decline_code,
+    }
+    return {k: v for k, v in codes.items() if v is not None}
+
+
+def used_up() -> ApiError:
+    """A method that was never attached can be used only once."""
+    return ApiError(
+        400,
+        "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with "
+        "a connected account without Customer attachment, or was detached from a Customer. It may not be used again. "
+        "To use a PaymentMethod multiple times, you must attach it to a Customer first.",
+    )
+
+
+def detach(call: Call, method: Json) -> None:
+    """Take a method off its customer; it cannot be used again."""
+    customer = call.world.find("customer", method["customer"])
+    if customer and customer["invoice_settings"]["default_payment_method"] == method["id"]:
+        with call.changing(customer, "customer.updated"):
+            customer["invoice_settings"] = customer["invoice_settings"] | {"default_payment_method": None}
+    previous = {"customer": method["customer"]}
+    with call.changing(method):
+        method["customer"] = None
+    call.world.note(method["id"])["spent"] = True
+    call.emit("payment_method.detached", method, previous)
+
+
+def detach_all(call: Call, customer: Json) -> None:
+    """Take every method off a customer that is being deleted."""
+    for method in call.world.table("payment_method").where("customer", customer["id"]):
+        with call.changing(method):
+            method["customer"] = None
+        call.world.note(method["id"])["spent"] = True
+
+
+# ---- calls
+
+
+@handles("POST /v1/payment_methods")
+def create(call: Call) -> Json:
+    """Make a method from its data."""
+    return method_from_data(call, call.params)
+
+
+@handles("GET /v1/payment_methods/{payment_method}")
+def retrieve(call: Call) -> Json:
+    """Read a method."""
+    return method_for(call, call.ids[0], status=404)
+
+
+@handles("POST /v1/payment_methods/{payment_method}")
+def update(call: Call) -> Json:
+    """Change billing details, expiry or metadata of a method."""
+    method = method_for(call, call.ids[0], status=404)
+    with call.changing(method, "payment_method.updated"):
+        assign(method, call.params, ("allow_redisplay",))
+        if "billing_details" in call.params:
+            method["billing_details"] = billing_details(
+                call.params["billing_details"], method["billing_details"]
+            )
+        kind = method["type"]
+        if isinstance(call.params.get(kind), dict):
+            known = {k: v for k, v in call.params[kind].items() if k in method[kind]}
+            method[kind] = method[kind] | known
+    return method
+
+
+@handles("POST /v1/payment_methods/{payment_method}/attach")
+def attach_call(call: Call) -> Json:
+    """Save a method to a customer."""
+    customer_id = call.params.get("customer")
+    if not customer_id:
+        raise missing_param("customer")
+    customer = call.world.get("customer", customer_id, param="customer", status=400)
+    return attach(call, call.ids[0], customer)
+
+
+@handles("POST /v1/payment_methods/{payment_method}/detach")
+def detach_call(call: Call) -> Json:
+    """Take a method off its customer."""
+    method = method_for(call, call.ids[0], status=404)
+    if method["customer"] is None:
+        raise ApiError(
+            400, "The payment method you provided is not attached to a customer so detachment is impossible."
+        )
+    detach(call, method)
+    return method
+
+
+@handles("GET /v1/payment_methods")
+def list_(call: Call) -> Json:
+    """List a customer's methods; without a customer there is nothing to list."""
+    customer_id = call.params.get("customer")
+    if customer_id:
+        call.world.get("customer", customer_id, param="customer", status=400)
+    return _of_customer(call, customer_id)
+
+
+@handles("GET /v1/customers/{customer}/payment_methods")
+def list_of_customer(call: Call) -> Json:
+    """List the methods of one customer."""
+    call.world.get("customer", call.ids[0])
+    return _of_customer(call, call.ids[0])
+
+
+@handles("GET /v1/customers/{customer}/payment_methods/{payment_method}")
+def retrieve_of_customer(call: Call) -> Json:
+    """Read a method of one customer."""
+    customer = call.world.get("customer", call.ids[0])
+    method = call.world.find("payment_method", call.ids[1])
+    if method is None:
+        raise missing_object("PaymentMethod", call.ids[1], param="payment_method")
+    if method["customer"] != customer["id"]:
+        raise ApiError(404, "Invalid request", param="customer")
+    return method
+
+
+def _of_customer(call: Call, customer_id: str | None) -> Json:
+    filters = {
+        "customer": customer_id or "",
+        "type": call.params.get("type"),
+        "allow_redisplay": call.params.get("allow_redisplay"),
+    }
+    return listed(call, "payment_method", filters)
+
+
+def decline_error(decline: Decline) -> Json:
+    """A refusal as `last_payment_error` and `last_setup_error` hold it."""
+    error: Json = {
+        **decline_codes(decline),
+        "code": decline.code,
+        "doc_url": docs_url(decline.code),
+        "message": decline.message,
+        "type": "card_error",
+    }
+    if decline.param is not None:
+        error["param"] = decline.param
+    return error
