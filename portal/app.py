@@ -46,6 +46,7 @@ ROOMS = (
     "portal.invoices.pay_controllers",
     "portal.accounts.controllers",
     "portal.webhooks.controllers",
+    "portal.webhooks.pages",
     "portal.audit.controllers",
     "portal.finance.controllers",
 )
@@ -86,10 +87,7 @@ def create_app(settings: Settings | None = None, plugins: Sequence[LoadedPlugin]
     hub = LiveHub(settings)
     plan = _plan(plugins, settings)
     app = Litestar(
-        route_handlers=[
-            *_routers(plan),
-            asset_handler(assets, access=RouteClass.STATIC, **{NO_SESSION: True}),
-        ],
+        route_handlers=[*_routers(plan), _static_router(asset_handler(assets))],
         request_class=PortalRequest,
         template_config=TemplateConfig(instance=build_engine(_template_folders(plugins), assets=assets)),
         middleware=_middleware(settings, keyring.derive("form-token")),
@@ -103,7 +101,8 @@ def create_app(settings: Settings | None = None, plugins: Sequence[LoadedPlugin]
         debug=False,
     )
     check_routes(app)
-    app.state.navigation = build_navigation(plan.nav, pages=_pages(app))
+    app.state.pages = _pages(app)
+    app.state.navigation = build_navigation(plan.nav, pages=app.state.pages)
     return app
 
 
@@ -171,6 +170,11 @@ def _routers(plan: _Plan) -> list[Router]:
         Router("/", route_handlers=plan.public_with_visitor, opt={"access": RouteClass.PUBLIC}),
         Router("/", route_handlers=plan.webhook, opt={"access": RouteClass.WEBHOOK, **no_session}),
     ]
+
+
+def _static_router(handler: ControllerRouterHandler) -> Router:
+    # A router, so that the OPTIONS handler that Litestar adds gets the options too.
+    return Router("/", route_handlers=[handler], opt={"access": RouteClass.STATIC, NO_SESSION: True})
 
 
 def _middleware(settings: Settings, form_key: bytes) -> list[Middleware]:

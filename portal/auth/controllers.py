@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from babel.numbers import get_currency_name, list_currencies
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
 
@@ -14,8 +13,7 @@ from portal.auth.middleware import session_cookie_name
 from portal.auth.rules import KEPT
 from portal.auth.sessions import Browser
 from portal.errors import InvalidInput
-from portal.finance.services import time_zones
-from portal.money import is_currency
+from portal.finance.choices import currency_choices, time_zone_choices
 from portal.security.passwords import describe_strength
 from portal.settings import current_settings
 from portal.web.addresses import safe_path
@@ -26,7 +24,6 @@ from portal.web.responses import cookie_name, page, redirect
 from portal.web.visitors import address_of, user_agent_of
 
 SETUP_FIELDS = ("token", "organisation", "currency", "time_zone", "name", "email", "password")
-COMMON_CURRENCIES = ("usd", "eur", "gbp", "cad", "aud", "jpy", "chf")
 
 
 @get("/setup")
@@ -138,8 +135,8 @@ def _setup_page(
         values=values,
         problems=problems or {},
         feedback=feedback_on(problems or {}),
-        currencies=_currency_choices(),
-        zones=[(zone, zone.replace("_", " ")) for zone in time_zones()],
+        currencies=currency_choices(),
+        zones=time_zone_choices(),
     )
 
 
@@ -152,12 +149,6 @@ def _setup_form(form: Form) -> services.SetupForm:
         email=form.text("email"),
         password=form.raw("password"),
     )
-
-
-def _currency_choices() -> list[tuple[str, str]]:
-    others = sorted(c.lower() for c in list_currencies(locale="en") if is_currency(c.lower()))
-    codes = [*COMMON_CURRENCIES, *(code for code in others if code not in COMMON_CURRENCIES)]
-    return [(code, f"{code.upper()} – {get_currency_name(code.upper(), locale='en')}") for code in codes]
 
 
 def _browser(request: PortalRequest) -> Browser:

@@ -152,6 +152,9 @@ class FormTokenGate(CSRFMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Drop a token cookie that is not ours, so that the next page sets a good one."""
+        if scope["type"] == ScopeType.HTTP and _needs_no_token(scope):
+            await self.app(scope, receive, send)
+            return
         if scope["type"] == ScopeType.HTTP:
             _forget_cookie(scope, self.config.cookie_name, unless=self._is_ours)
         await super().__call__(scope, receive, send)
@@ -178,6 +181,12 @@ def header_hook(settings: Settings) -> Callable[[Message, Scope], Awaitable[None
             headers.setdefault("x-request-id", request_id_of(scope))
 
     return add_headers
+
+
+def _needs_no_token(scope: Scope) -> bool:
+    # Files are kept by shared caches and probes by nobody: neither may carry a cookie.
+    plain = route_class_of(scope) is RouteClass.STATIC or scope["path"] in PROBES
+    return plain and scope.get("method") in SAFE_METHODS
 
 
 def _hurry(receive: Receive) -> Receive:

@@ -19,7 +19,7 @@ from portal.web.request import PortalRequest
 from portal.web.shells import Navigation, Notice, Person, Shell, ShownMode, Theme, Tone
 from portal.web.templates import render_fragment
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 NOTICE_SECONDS = 60
 THEME_COOKIE = "portal_theme"
 
@@ -88,6 +88,7 @@ def shell(request: PortalRequest, *, consume_notice: bool = False, live: str | N
         theme=_one_of(Theme, request.cookies.get(THEME_COOKIE)),
         notice=_unpack(request.cookies.get(notice_cookie_name())) if consume_notice else None,
         time_zone=visit.time_zone,
+        path=request.scope["path"],
         live=live,
     )
 
