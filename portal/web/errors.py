@@ -17,7 +17,7 @@ from portal.security.redaction import redact, request_id_now
 from portal.web.guards import SAFE_METHODS
 from portal.web.middlewares import request_id_of, route_class_of
 from portal.web.request import NotSignedIn, PortalRequest
-from portal.web.responses import page, redirect
+from portal.web.responses import cookie_name, page, redirect
 from portal.web.shells import ErrorView
 
 logger = logging.getLogger("portal.web")
@@ -87,7 +87,9 @@ def _answer(request: Request[Any, Any, Any], status: int, error: ErrorView) -> R
     if route_class_of(request.scope) is RouteClass.WEBHOOK:
         return Response(f"{status}\n".encode(), status_code=status, media_type="text/plain; charset=utf-8")
     ours = _ours(request)
-    back = {} if ours.visitor else {"back_href": SIGN_IN, "back_label": "Go to sign-in"}
+    # At an unknown address nobody was looked up; the cookie tells well enough where the way back leads.
+    known = ours.visitor or cookie_name("portal_session") in ours.cookies
+    back = {} if known else {"back_href": SIGN_IN, "back_label": "Go to sign-in"}
     view = ErrorView(error.message, error.hint, error.code, request_id_of(request.scope), **back)
     template = f"errors/{TEMPLATES.get(status, '500' if status >= 500 else '404')}.html"
     return page(ours, template, fragment="errors/_fragment.html", status=status, error=view)
