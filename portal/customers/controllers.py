@@ -1,0 +1,140 @@
+"""The pages of customers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from litestar import Response, get, post
+
+from portal.audit.services import person_actor, timeline
+from portal.customers.forms import FIELDS, CustomerInput, parse_input, read_input, stored_input
+from portal.customers.queries import find_customer, list_customers
+from portal.customers.services import create_customer, update_customer
+from portal.errors import Conflict, InvalidInput
+from portal.web.addresses import safe_path
+from portal.web.forms import feedback_on, read_form
+from portal.web.guards import require_role
+from portal.web.keysets import read_cursor
+from portal.web.navigation import NavEntry
+from portal.web.request import PortalRequest, Role
+from portal.web.responses import page, redirect
+from portal.web.submissions import new_form_key, submit_once
+
+LONGEST_SEARCH: Final = 100
+FORM = "customers/form.html"
+
+
+@get("/customers", name="customers")
+async def show_list(request: PortalRequest, q: str = "", page_at: str = "") -> Response[str]:
+    """The list, or its table alone for htmx."""
+    search = q.strip()[:LONGEST_SEARCH]
+    found = await list_customers(search, read_cursor(page_at))
+    return page(
+        request,
+        "customers/list.html",
+        fragment="customers/_list_update.html",
+        search=search,
+        found=found,
+        address=_address,
+        may_write=_may_write(request),
+    )
+
+
+@get("/customers/new", guards=[require_role("admin")])
+async def show_new(request: PortalRequest, then: str = "") -> Response[str]:
+    """An empty form; `then` leads back to the page that needed a customer."""
+    given = CustomerInput(form_key=new_form_key(), then=safe_path(then, otherwise=""))
+    return _form(request, given, None)
+
+
+@post("/customers/new")
+async def save_new(request: PortalRequest) -> Response[Any]:
+    """Add the customer once, however often the button is pressed."""
+    given = read_input(await read_form(request, *FIELDS))
+    actor = person_actor(request)
+    try:
+        profile = parse_input(given)
+    except InvalidInput as error:
+        return _form(request, given, None, problems=error.fields)
+    customer_id, _ = await submit_once(
+        f"{request.user.person_id}-{given.form_key}", lambda: create_customer(profile, actor=actor)
+    )
+    back = safe_path(given.then, otherwise="")
+    target = f"{back}?{urlencode({'customer': customer_id})}" if back else f"/customers/{customer_id}"
+    return redirect(request, target, notice=f"Added {profile.name}.")
+
+
+@get("/customers/{customer_id:int}", name="customer")
+async def show_customer(request: PortalRequest, customer_id: int) -> Response[str]:
+    """One customer: profile, links, invoices, what happened."""
+    return page(
+        request,
+        "customers/detail.html",
+        customer=await find_customer(customer_id, today=_today(request)),
+        entries=await timeline("customer", customer_id),
+        may_write=_may_write(request),
+    )
+
+
+@get("/customers/{customer_id:int}/edit", guards=[require_role("admin")])
+async def show_edit(request: PortalRequest, customer_id: int) -> Response[str]:
+    """The form with what is stored."""
+    customer = await find_customer(customer_id, today=_today(request))
+    return _form(request, stored_input(customer), customer_id)
+
+
+@post("/customers/{customer_id:int}/edit")
+async def save_edit(request: PortalRequest, customer_id: int) -> Response[Any]:
+    """Save the changes, unless somebody else did meanwhile."""
+    given = read_input(await read_form(request, *FIELDS))
+    try:
+        profile = parse_input(given)
+    except InvalidInput as error:
+        return _form(request, given, customer_id, problems=error.fields)
+    try:
+        await update_customer(customer_id, profile, version=given.version_at, actor=person_actor(request))
+    except Conflict as error:
+        return _form(request, given, customer_id, conflict=error)
+    return redirect(request, f"/customers/{customer_id}", notice="Changes saved.")
+
+
+def _form(
+    request: PortalRequest,
+    given: CustomerInput,
+    customer_id: int | None,
+    *,
+    problems: dict[str, str] | None = None,
+    conflict: Conflict | None = None,
+) -> Response[str]:
+    status = 409 if conflict else 422 if problems else 200
+    return page(
+        request,
+        FORM,
+        status=status,
+        failed=status != 200,
+        given=given,
+        customer_id=customer_id,
+        problems=problems or {},
+        feedback=feedback_on(problems or {}),
+        conflict=conflict,
+    )
+
+
+def _may_write(request: PortalRequest) -> bool:
+    return request.user.role.covers(Role.ADMIN)
+
+
+def _today(request: PortalRequest) -> date:
+    return datetime.now(UTC).astimezone(ZoneInfo(request.visit.time_zone)).date()
+
+
+def _address(search: str, cursor: str = "") -> str:
+    query = urlencode({name: value for name, value in (("q", search), ("page_at", cursor)) if value})
+    return f"/customers?{query}" if query else "/customers"
+
+
+routes = [show_list, show_new, save_new, show_customer, show_edit, save_edit]
+nav = [NavEntry("Customers", "/customers", "users", order=40)]
