@@ -182,7 +182,7 @@
     const form = $("payment");
     if (!form) return;
     form.addEventListener("submit", submit);
-    setTimeout(() => $("slow") && ($("slow").hidden = ready), SLOW_MS);
+    setTimeout(() => form.isConnected && !ready && sayStillLoading(), SLOW_MS);
     if (returned) show("waiting");
     const [answer, Stripe] = await Promise.all([askStart(), stripeLoaded()]);
     if (!answer || !form.isConnected) return;
@@ -240,6 +240,11 @@
       express.mount("#express");
     });
 
+  function sayStillLoading() {
+    $("slow").hidden = false;
+    say($("slow").textContent);
+  }
+
   function setReady(on) {
     ready = on;
     if (!$("options")) return;
@@ -254,7 +259,7 @@
   async function submit(event) {
     event.preventDefault?.();
     if (paying) return null;
-    if (!ready) return say($("slow").textContent);
+    if (!ready) return sayStillLoading();
     $("message").replaceChildren();
     setPaying(true);
     const { error, paymentIntent } = await confirm().catch((failure) => ({ error: { type: "api_error", failure } }));
