@@ -12,15 +12,15 @@ from dramatiq.broker import Broker
 from portal.contract.loading import import_optional, installed_plugins
 from portal.database.engine import close_pool, connection_options, open_pool
 from portal.queue.broker import build_broker
-from portal.queue.failures import SafeFormatter
+from portal.queue.failures import SafeLines
 from portal.queue.middleware import Resources, build_middleware
 from portal.queue.schedule import Ticker
+from portal.security.redaction import configure_logging
 from portal.settings import Settings, current_settings
 
 logger = logging.getLogger("portal.worker")
 
 PORTAL_ACTORS = ("portal.sync.actors", "portal.webhooks.actors")
-LOG_FORMAT = "%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"
 
 
 def prepare_worker(settings: Settings) -> Broker:
@@ -35,12 +35,10 @@ def prepare_worker(settings: Settings) -> Broker:
 
 
 def arrange_logs() -> None:
-    """Have every log line of the process written without values from errors."""
-    root = logging.getLogger()
-    if not root.handlers:
-        logging.basicConfig(level=logging.INFO)
-    for handler in root.handlers:
-        handler.setFormatter(SafeFormatter(LOG_FORMAT))
+    """Write JSON lines to standard error, tracebacks without values."""
+    configure_logging("worker")
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(SafeLines("worker"))
 
 
 def import_actors() -> None:

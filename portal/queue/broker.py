@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -57,12 +56,12 @@ def build_broker(
     )
 
 
-@functools.cache
 def current_broker() -> Broker:
-    """The broker of this process, which is Dramatiq's global one from then on."""
-    broker = build_broker(current_settings())
-    dramatiq.set_broker(broker)
-    return broker
+    """The broker of this process: the worker's own, or one made now from the settings."""
+    # Never get_broker() alone, which makes up a RabbitMQ on localhost when none is set.
+    if dramatiq.broker.global_broker is None:
+        dramatiq.set_broker(build_broker(current_settings()))
+    return dramatiq.get_broker()
 
 
 def refuse_other_encoders() -> None:

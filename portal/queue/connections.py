@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import asyncpg
-from asyncpg.exceptions import InsufficientResourcesError, OperatorInterventionError
+from asyncpg.exceptions import InsufficientResourcesError, InternalClientError, OperatorInterventionError
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
@@ -18,12 +18,16 @@ CONNECTION_LOST = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    OperatorInterventionError,
     InsufficientResourcesError,
+    InternalClientError,
+    OperatorInterventionError,
 )
-"""What a query raises when the server went away, restarts or has no room. TimeoutError is an OSError."""
+"""What a query raises when the server went away, restarts or has no room. TimeoutError is an OSError.
 
-DATABASE_FAILED = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+asyncpg raises InternalClientError when the connection was cut while it was idle and is used at that moment.
+"""
+
+DATABASE_FAILED = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, InternalClientError)
 """Whatever a query may raise for reasons outside its caller's code."""
 
 

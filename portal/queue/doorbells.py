@@ -20,7 +20,7 @@ from portal.queue.connections import Executor
 from portal.queue.counters import count
 from portal.queue.failures import name_failure
 from portal.queue.jobs import enqueue_in
-from portal.queue.messages import Identifier, build_message
+from portal.queue.messages import DEFAULT_QUEUE, Identifier, build_message
 from portal.queue.postgres import PostgresBroker
 
 logger = logging.getLogger("portal.queue")
@@ -51,8 +51,9 @@ class Doorbell:
     Actors are named, not imported: the web process need not load them.
     """
 
-    def __init__(self, broker: Broker | None = None) -> None:
+    def __init__(self, broker: Broker | None = None, *, queue_name: str = DEFAULT_QUEUE) -> None:
         self._broker = broker or current_broker()
+        self._queue_name = queue_name
         self._after_commit: list[_Ring] = []
 
     @property
@@ -67,13 +68,15 @@ class Doorbell:
             NonIdArgument: something among `ids` is no id.
         """
         if self.transactional:
-            await enqueue_in(connection, build_message(actor_name, *ids), delay_ms=delay_ms)
+            message = build_message(actor_name, *ids, queue_name=self._queue_name)
+            await enqueue_in(connection, message, delay_ms=delay_ms)
         else:
             self.ring_after(actor_name, *ids, delay_ms=delay_ms)
 
     def ring_after(self, actor_name: str, *ids: Identifier, delay_ms: int = 0) -> None:
         """Have the actor called once the block has ended without an error, whatever the broker."""
-        self._after_commit.append(_Ring(build_message(actor_name, *ids), delay_ms))
+        message = build_message(actor_name, *ids, queue_name=self._queue_name)
+        self._after_commit.append(_Ring(message, delay_ms))
 
     async def __aenter__(self) -> Self:
         return self

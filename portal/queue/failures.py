@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from types import TracebackType
 
 from dramatiq.middleware import MiddlewareError
 
 from portal.errors import PortalError
+from portal.security.redaction import JsonLines
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -45,20 +45,12 @@ def describe_failure(error: BaseException) -> str:
     return f"{described}, from {name_failure(origin)}" if origin else described
 
 
-class SafeFormatter(logging.Formatter):
-    """Prints tracebacks as places without source lines or messages, and control characters escaped."""
+class SafeLines(JsonLines):
+    """Log lines whose tracebacks are places and names, without source lines and without messages."""
 
     def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 - the name logging calls
         """The calls that led to the error, oldest first, and its name."""
         if ei[1] is None:
             return ""
-        places = [f"  {p.filename}:{p.lineno} in {p.name}" for p in traceback.extract_tb(ei[2])]
-        return "\n".join([*places, f"  {describe_failure(ei[1])}"])
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line, with the places of a traceback below it."""
-        # Another formatter may have left the full text behind, which logging would reuse.
-        record.exc_text = None
-        text = super().format(record)
-        record.exc_text = None
-        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+        places = [f"{place.filename}:{place.lineno} in {place.name}" for place in traceback.extract_tb(ei[2])]
+        return "\n".join([*places, describe_failure(ei[1])])

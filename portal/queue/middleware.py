@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import dramatiq
@@ -30,6 +30,9 @@ MAX_BACKOFF_MS = 30_000
 TIME_LIMIT_MS = 120_000
 OPEN_SECONDS = 60.0
 OPEN_AGAIN_SECONDS = 0.5
+
+Step = Callable[[], Coroutine[Any, Any, None]]
+"""Opens or closes something, on Dramatiq's loop."""
 
 
 def build_middleware() -> list[Middleware]:
@@ -106,7 +109,7 @@ class Resources(Middleware):
     It must stand after AsyncIO in the list: the loop has to exist first and to end last.
     """
 
-    def __init__(self, open_: Callable[[], Awaitable[None]], close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, open_: Step, close: Step) -> None:
         self._open = open_
         self._close = close
 

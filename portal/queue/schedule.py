@@ -22,7 +22,7 @@ from portal.queue.connections import DATABASE_FAILED, connect, disconnect
 from portal.queue.doorbells import QueueUnavailable, enqueue
 from portal.queue.failures import WorkerNotReady, name_failure
 from portal.queue.jobs import enqueue_in, purge_dead
-from portal.queue.messages import build_message
+from portal.queue.messages import DEFAULT_QUEUE, build_message
 from portal.queue.postgres import PostgresBroker
 
 logger = logging.getLogger("portal.queue")
@@ -40,6 +40,7 @@ class PeriodicJob:
     name: str
     every: timedelta
     actor_name: str
+    queue_name: str = DEFAULT_QUEUE
 
 
 _registry: dict[str, PeriodicJob] = {}
@@ -58,7 +59,7 @@ def periodic(*, name: str, every: timedelta) -> Callable[[dramatiq.Actor[[], Any
     def register(actor: dramatiq.Actor[[], Any]) -> dramatiq.Actor[[], Any]:
         if every < timedelta(seconds=TICK_SECONDS):
             raise ConfigurationError(f"The periodic job {name} is to run more than once a second.")
-        _registry[name] = PeriodicJob(name, every, actor.actor_name)
+        _registry[name] = PeriodicJob(name, every, actor.actor_name, actor.queue_name)
         return actor
 
     return register
@@ -135,7 +136,8 @@ async def tick(
     """
     async with connection.transaction():
         due = [row["name"] for row in await connection.fetch(statements.TAKE_DUE, list(known))]
-        messages = [build_message(known[name].actor_name) for name in due]
+        jobs = [known[name] for name in due]
+        messages = [build_message(job.actor_name, queue_name=job.queue_name) for job in jobs]
         if isinstance(broker, PostgresBroker):
             await enqueue_in(connection, *messages)
         elif messages:
