@@ -133,7 +133,8 @@ def _route(request: Request) -> Match:
     if found is None:
         raise ApiError(
             404,
-            f"Unrecognized request URL ({request.method}: {request.path}). Please see https://stripe.com/docs or we "
+            f"Unrecognized request URL ({request.method}: {request.path}). Please see "
+            "https://stripe.com/docs or we "
             "can help at https://support.stripe.com/.",
         )
     return found

@@ -58,7 +58,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         parts += message.get("body", b"")
         if not message.get("more_body") or len(parts) > MAX_BODY:
-            return parts
+            return bytes(parts)
 
 
 async def _respond(sandbox: Sandbox, scope: Scope, body: bytes) -> Answer:

@@ -38,7 +38,7 @@ def authenticate_intent(sandbox: Sandbox, request: Request) -> Answer:
 def _intent(world: World, path: str, form: Json) -> Json:
     parts = path.split("/")
     kinds = {"payment_intents": "payment_intent", "setup_intents": "setup_intent"}
-    if len(parts) != 5 or parts[2] not in kinds:  # noqa: PLR2004 - /v1/<kind>/<id>/_sandbox_authenticate
+    if len(parts) != 5 or parts[2] not in kinds:
         raise ApiError(404, f"Unrecognized request URL (POST: {path}).")
     intent = world.get(kinds[parts[2]], parts[3], param="intent")
     check_secret_of(intent, form.get("client_secret"))

@@ -107,8 +107,10 @@ def no_key() -> ApiError:
     """The request names no key at all."""
     return ApiError(
         401,
-        "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer "
-        "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for "
+        "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+        "Bearer "
+        "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication "
+        "for "
         "details, or we can help at https://support.stripe.com/.",
     )
 
@@ -117,7 +119,8 @@ def secret_key_required() -> ApiError:
     """A publishable key was used for something that only a secret key may do."""
     return ApiError(
         401,
-        "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list "
+        "This API call cannot be made with a publishable API key. Please use a secret API key. You can find "
+        "a list "
         "of your API keys at https://dashboard.stripe.com/account/apikeys.",
         code="secret_key_required",
     )
@@ -126,6 +129,6 @@ def secret_key_required() -> ApiError:
 def masked(text: str) -> str:
     """The key as messages show it: its beginning, stars, its last four characters."""
     parts = text.split("_", 2)
-    head = f"{parts[0]}_{parts[1]}_" if len(parts) == 3 else text[:3]  # noqa: PLR2004 - prefix, mode, rest
+    head = f"{parts[0]}_{parts[1]}_" if len(parts) == 3 else text[:3]
     tail = text[-4:] if len(text) > len(head) + 4 else ""
     return f"{head}{'*' * max(len(text) - len(head) - len(tail), 4)}{tail}"

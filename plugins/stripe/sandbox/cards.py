@@ -40,7 +40,7 @@ class Card:
     inquiry: bool = False
     fraud_warning: bool = False
     refund: str = "succeeded"
-    """How refunds of it end: `succeeded`, `pending` (then succeeded) or `failed` (after succeeding at first)."""
+    """How refunds of it end: `succeeded`, `pending` (succeeded later) or `failed` (succeeded at first)."""
 
     @property
     def last4(self) -> str:
@@ -183,8 +183,8 @@ def by_token(token: str) -> Card | None:
 
 def is_valid_number(number: str) -> bool:
     """Whether the check digit is right."""
-    if not number.isdecimal() or not 12 <= len(number) <= 19:  # noqa: PLR2004 - lengths of card numbers
+    if not number.isdecimal() or not 12 <= len(number) <= 19:
         return False
     digits = [int(d) for d in reversed(number)]
-    doubled = [d * 2 - 9 if d > 4 else d * 2 for d in digits[1::2]]  # noqa: PLR2004 - two digits after doubling
+    doubled = [d * 2 - 9 if d > 4 else d * 2 for d in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

@@ -9,6 +9,11 @@ from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.store.ids import random_text
 
+NOT_AUTHENTICATED = (
+    "We are unable to authenticate your payment method. Please choose a different payment method and try "
+    "again."
+)
+
 
 def next_action(call: Call, intent: Json) -> Json:
     """A redirect for callers with a return address; else an action for Stripe.js."""

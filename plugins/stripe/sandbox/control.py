@@ -153,7 +153,7 @@ def move_clock(sandbox: Sandbox, body: Json) -> Json:
             world.clock.advance(float(body["advance_seconds"]))
         jobs.run_due(sandbox, world)
         world.on_change()
-    return read_clock(sandbox, body)
+    return {name: world.clock.now() for name, world in sandbox.worlds.items()}
 
 
 @control("POST", "/deliver")

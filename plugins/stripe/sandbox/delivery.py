@@ -217,9 +217,9 @@ def signature(body: bytes, secrets: list[str], timestamp: int | None = None) -> 
 
 
 def _finish(world: World, delivery: Json, state: str) -> None:
-    if delivery["state"] == "pending" and (event := world.find("event", delivery["event"])):
-        if state == "delivered":
-            event["pending_webhooks"] -= 1
+    event = world.find("event", delivery["event"])
+    if event is not None and delivery["state"] == "pending" and state == "delivered":
+        event["pending_webhooks"] -= 1
     delivery["state"] = state
     world.on_change()
 

@@ -40,7 +40,7 @@ class Fault:
             return None
         error = _error(self.status, self.code, self.message)
         error.headers = self.headers
-        error.executed = self.status >= 500  # noqa: PLR2004 - Stripe keeps 500s under their idempotency key
+        error.executed = self.status >= 500
         return error
 
 
@@ -114,13 +114,13 @@ def _matches(pattern: str, request: str) -> bool:
 
 
 def _error(status: int, code: str | None, message: str | None) -> ApiError:
-    if status == 429:  # noqa: PLR2004 - its envelope is known
+    if status == 429:
         return ApiError(
             429,
             message
             or "Request rate limit exceeded. Learn more about rate limits at https://docs.stripe.com/rate-limits",
             code=code or "rate_limit",
         )
-    kind = "api_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004 - server errors
+    kind = "api_error" if status >= 500 else "invalid_request_error"
     words = message or "An unknown error occurred. This is a fault of the sandbox, made on purpose."
     return ApiError(status, words, code=code, kind=kind)

@@ -40,7 +40,8 @@ def begin(world: World, key: str, method_and_path: str, form: bytes) -> Kept | N
     if "status" not in row:
         raise ApiError(
             409,
-            f"There is currently another in-progress request using this Stripe-Idempotency-Key ({key}). Please "
+            f"There is currently another in-progress request using this Stripe-Idempotency-Key ({key}). "
+            "Please "
             "try again later, or use a different key.",
             code="idempotency_key_in_use",
             kind=_KIND,
@@ -80,8 +81,12 @@ def _forget_old(world: World) -> None:
 def _other_parameters(key: str, same_path: bool, path: str, first_path: str) -> ApiError:  # noqa: FBT001
     advice = f"Try using a key other than '{key}' if you meant to execute a different request."
     if same_path:
-        words = "Keys for idempotent requests can only be used with the same parameters they were first used with. "
-        return ApiError(400, words + advice, kind=_KIND)
+        return ApiError(
+            400,
+            "Keys for idempotent requests can only be used with the same parameters they were first used "
+            f"with. {advice}",
+            kind=_KIND,
+        )
     words = (
         f"Keys for idempotent requests can only be used for the same endpoint they were first used for "
         f"('{path.split(' ', 1)[1]}' vs '{first_path.split(' ', 1)[1]}'). "

@@ -29,7 +29,7 @@ def listed(
     wanted = {path: value for path, value in (filters or {}).items() if value is not None}
     after, before = _cursors(call, table)
     span, inside = _created_range(call.params.get("created"))
-    on_clock = _clock_rule(call, kind, wanted)
+    on_clock = _clock_rule(kind, wanted)
     rows = table.newest(
         wanted,
         lambda row: inside(row) and on_clock(row) and keep(row),
@@ -83,7 +83,7 @@ def _created_range(
     return (low, high), inside
 
 
-def _clock_rule(call: Call, kind: str, filters: Json) -> Callable[[Json], bool]:
+def _clock_rule(kind: str, filters: Json) -> Callable[[Json], bool]:
     """Objects on a test clock show only in lists that ask for the clock or the customer."""
     if kind not in _ON_CLOCKS or "test_clock" in filters or "customer" in filters:
         return lambda _row: True

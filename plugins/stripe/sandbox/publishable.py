@@ -29,14 +29,18 @@ _BROWSER_ONLY = frozenset(
 
 _VISIBLE = {
     "payment_intent": frozenset(
-        "id object amount amount_details automatic_payment_methods canceled_at cancellation_reason capture_method "
-        "client_secret confirmation_method created currency description last_payment_error livemode next_action "
+        "id object amount amount_details automatic_payment_methods canceled_at cancellation_reason "
+        "capture_method "
+        "client_secret confirmation_method created currency description last_payment_error livemode "
+        "next_action "
         "payment_method payment_method_configuration_details payment_method_types processing receipt_email "
         "setup_future_usage shipping source status".split()
     ),
     "setup_intent": frozenset(
-        "id object automatic_payment_methods cancellation_reason client_secret created description last_setup_error "
-        "livemode next_action payment_method payment_method_configuration_details payment_method_types status "
+        "id object automatic_payment_methods cancellation_reason client_secret created description "
+        "last_setup_error "
+        "livemode next_action payment_method payment_method_configuration_details payment_method_types "
+        "status "
         "usage".split()
     ),
     "payment_method": frozenset(
@@ -97,7 +101,8 @@ def check_secret_of(intent: Json, secret: object) -> None:
     if not hmac.compare_digest(intent["client_secret"].encode(), secret.encode()):
         raise ApiError(
             400,
-            f"The client_secret provided does not match any associated {_noun(kind)} on this account. Ensure the "
+            f"The client_secret provided does not match any associated {_noun(kind)} on this account. Ensure "
+            "the "
             f"publishable key used belongs to the same account that created the {_noun(kind)}.",
             code=f"{kind}_invalid_parameter",
             param="client_secret",

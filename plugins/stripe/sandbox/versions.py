@@ -23,7 +23,8 @@ def requested_version(header: str | None) -> str:
         return header
     raise ApiError(
         400,
-        f"Invalid Stripe API version: {header}. API versions must be in the format YYYY-MM-DD with an optional "
+        f"Invalid Stripe API version: {header}. API versions must be in the format YYYY-MM-DD with an "
+        "optional "
         "release name.",
     )
 

@@ -129,7 +129,8 @@ def retrieve(call: Call) -> Json:
     if call.ids[0] != call.world.keys.account:
         raise ApiError(
             403,
-            f"The provided key does not have access to account '{call.ids[0]}' (or that account does not exist). "
+            f"The provided key does not have access to account '{call.ids[0]}' (or that account does not "
+            "exist). "
             "Application access may have been revoked.",
             code="account_invalid",
         )

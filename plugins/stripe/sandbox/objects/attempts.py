@@ -5,7 +5,7 @@ from __future__ import annotations
 from plugins.stripe.sandbox.banks import Bank
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.cards import AUTHENTICATION_REQUIRED, Card, Decline
-from plugins.stripe.sandbox.challenges import next_action
+from plugins.stripe.sandbox.challenges import NOT_AUTHENTICATED, next_action
 from plugins.stripe.sandbox.errors import ApiError, Json, docs_url
 from plugins.stripe.sandbox.objects import settlements
 from plugins.stripe.sandbox.objects.charges import THREE_D_SECURE, add_charge, failed_fields, plan_balance
@@ -86,8 +86,7 @@ def authentication_failed(call: Call, intent: Json) -> None:
     error: Json = {
         "code": code,
         "doc_url": docs_url(code),
-        "message": "We are unable to authenticate your payment method. Please choose a different payment method "
-        "and try again.",
+        "message": NOT_AUTHENTICATED,
         "payment_method": copied(method),
         "type": "invalid_request_error",
     }
@@ -215,7 +214,7 @@ def start_debit(call: Call, intent: Json, method: Json) -> None:
 
 
 def end_debit(call: Call, intent: Json, outcome: str | None = None) -> None:
-    """A debit comes to its end: as the test account says, or as `outcome` says (`succeeded`, a failure code)."""
+    """End a debit as its test account says, or as `outcome` says: `succeeded` or a failure code."""
     if intent["status"] != "processing":
         return
     call.world.unplan("settle_debit", intent["id"])
@@ -224,7 +223,7 @@ def end_debit(call: Call, intent: Json, outcome: str | None = None) -> None:
     bank = bank_of(call.world, method)
     code, message = _debit_failure(bank, outcome)
     if code is not None:
-        _fail_debit(call, intent, method, charge, (code, message))
+        _fail_debit(call, intent, charge, code=code, message=message)
         return
     with call.changing(charge):
         charge |= {"status": "succeeded", "paid": True, "amount_captured": charge["amount"], "captured": True}
@@ -244,8 +243,8 @@ def _debit_failure(bank: Bank, outcome: str | None) -> tuple[str | None, str]:
     return outcome, "The bank debit failed."
 
 
-def _fail_debit(call: Call, intent: Json, method: Json, charge: Json, failure: tuple[str, str]) -> None:
-    code, message = failure
+def _fail_debit(call: Call, intent: Json, charge: Json, *, code: str, message: str) -> None:
+    method = call.world.get("payment_method", intent["payment_method"])
     with call.changing(charge):
         charge |= failed_fields(code, message)
         charge["outcome"] = charge["outcome"] | {

@@ -22,7 +22,7 @@ def add_charge(
     captured = status == "succeeded" and intent["capture_method"] != "manual"
     bank = method["type"] == "us_bank_account"
     charge_id = new_id("charge")
-    charge = call.world.add(
+    return call.world.add(
         "charge",
         {
             **_unused(),
@@ -54,14 +54,14 @@ def add_charge(
         },
         created=call.now(intent["customer"]),
     )
-    return charge
 
 
 def _unused() -> Json:
     """Fields that the sandbox never fills."""
     names = (
         "application application_fee application_fee_amount balance_transaction destination dispute "
-        "failure_balance_transaction on_behalf_of order receipt_number review source source_transfer transfer_data"
+        "failure_balance_transaction on_behalf_of order receipt_number review source source_transfer "
+        "transfer_data"
     )
     return dict.fromkeys(names.split()) | {
         "amount_refunded": 0,
@@ -211,7 +211,8 @@ def create(_call: Call) -> Json:
     """Charges are made by intents."""
     raise ApiError(
         400,
-        "The sandbox makes charges through payment intents only. See https://docs.stripe.com/payments/payment-intents.",
+        "The sandbox makes charges through payment intents only. See "
+        "https://docs.stripe.com/payments/payment-intents.",
     )
 
 

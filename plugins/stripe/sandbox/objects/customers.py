@@ -135,7 +135,8 @@ def _check_default_method(call: Call, row: Json) -> None:
     if method["customer"] != row["id"]:
         raise ApiError(
             400,
-            f"The customer does not have a payment method with the ID {method_id}. The payment method must be "
+            f"The customer does not have a payment method with the ID {method_id}. The payment method must "
+            "be "
             "attached to the customer.",
             code="resource_missing",
             param=param,

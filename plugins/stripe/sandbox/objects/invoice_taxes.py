@@ -19,10 +19,9 @@ def taxes_of(call: Call, invoice: Json, line: Json, item: Json) -> list[Json]:
 
 def _from_rate(amount: int, rate: Json) -> Json:
     share = Decimal(str(rate["percentage"])) / 100
+    tax = _rounded(amount * share)
     if rate["inclusive"]:
         tax = amount - _rounded(Decimal(amount) / (1 + share))
-    else:
-        tax = _rounded(amount * share)
     return {
         "amount": tax,
         "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",

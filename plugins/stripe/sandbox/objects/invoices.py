@@ -15,13 +15,13 @@ from plugins.stripe.sandbox.objects.finalizations import (
     drop_payments,
     finalize,
 )
+from plugins.stripe.sandbox.objects.intents import check_owner, check_type
 from plugins.stripe.sandbox.objects.invoice_lines import (
     add_line,
     lines_of,
     refresh_totals,
     remove_line,
 )
-from plugins.stripe.sandbox.objects.payment_intents import check_owner, check_type
 from plugins.stripe.sandbox.objects.payment_methods import method_for
 from plugins.stripe.sandbox.objects.settlements import mark_paid, settle
 from plugins.stripe.sandbox.store.ids import new_id
@@ -39,8 +39,10 @@ def _fresh(call: Call, customer: Json, currency: str) -> Json:
     invoice_id = new_id("invoice")
     now = call.now(customer["id"])
     empty = (
-        "account_tax_ids application automatically_finalizes_at custom_fields customer_account default_payment_method "
-        "default_source description due_date effective_at ending_balance footer from_invoice hosted_invoice_url "
+        "account_tax_ids application automatically_finalizes_at custom_fields customer_account "
+        "default_payment_method "
+        "default_source description due_date effective_at ending_balance footer from_invoice "
+        "hosted_invoice_url "
         "invoice_pdf last_finalization_error latest_revision next_payment_attempt number on_behalf_of parent "
         "receipt_number rendering shipping_cost shipping_details statement_descriptor webhooks_delivered_at"
     )
@@ -155,7 +157,8 @@ def _check_due(call: Call, method: str) -> None:
     if method == "send_invoice" and due is None and days is None and call.ids == ():
         raise ApiError(
             400,
-            "If invoice has `collection_method=send_invoice`, you must specify either `due_date` or `days_until_due`.",
+            "If invoice has `collection_method=send_invoice`, you must specify either `due_date` or "
+            "`days_until_due`.",
             code="parameter_missing",
             param="due_date",
         )
@@ -296,7 +299,7 @@ def void(call: Call) -> Json:
     invoice = call.world.get("invoice", call.ids[0])
     _require_open(invoice)
     drop_payments(call, invoice, "void_invoice")
-    _close(call, invoice, "void", "voided_at", "invoice.voided")
+    _close(call, invoice, "void", stamp="voided_at", event="invoice.voided")
     return invoice
 
 
@@ -307,7 +310,13 @@ def mark_uncollectible(call: Call) -> Json:
     if invoice["status"] == "uncollectible":
         raise ApiError(400, "This invoice is already marked as uncollectible.")
     _require_open(invoice)
-    _close(call, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
+    _close(
+        call,
+        invoice,
+        "uncollectible",
+        stamp="marked_uncollectible_at",
+        event="invoice.marked_uncollectible",
+    )
     return invoice
 
 
@@ -316,7 +325,7 @@ def _require_open(invoice: Json) -> None:
         raise ApiError(400, "You can only pass in open invoices. This invoice isn't open.")
 
 
-def _close(call: Call, invoice: Json, status: str, stamp: str, event: str) -> None:
+def _close(call: Call, invoice: Json, status: str, *, stamp: str, event: str) -> None:
     before = {"status": invoice["status"]}
     with call.changing(invoice):
         moment = call.now(invoice["customer"])
@@ -361,7 +370,8 @@ def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
     if method_id is None:
         raise ApiError(
             400,
-            "This customer has no attached payment source or default payment method. Please consider adding a default "
+            "This customer has no attached payment source or default payment method. Please consider adding "
+            "a default "
             "payment method. For more information, visit "
             "https://stripe.com/docs/billing/payment-methods/setting#payment-method-priority.",
             code="resource_missing",
@@ -378,8 +388,10 @@ def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
     if intent["status"] == "requires_action":
         raise ApiError(
             402,
-            "Payment for this invoice requires additional user action before it can be completed successfully. "
-            "Payment can be completed using the PaymentIntent associated with the invoice. For more details see: "
+            "Payment for this invoice requires additional user action before it can be completed "
+            "successfully. "
+            "Payment can be completed using the PaymentIntent associated with the invoice. For more details "
+            "see: "
             "https://stripe.com/docs/billing/subscriptions/overview#requires-action",
             code="invoice_payment_intent_requires_action",
             kind="card_error",

@@ -45,14 +45,14 @@ def check(call: Call, intent: Json, error_field: str) -> Json:
     amounts, code = call.params.get("amounts"), call.params.get("descriptor_code")
     bank = banks.by_number(call.world.note(method["id"])["number"])
     if bank.microdeposits_fail:
-        raise _given_up(call, intent, method, error_field, _FAILED)
+        raise _given_up(call, intent, error_field, _FAILED)
     if amounts == banks.AMOUNTS_RIGHT or code == banks.CODE_RIGHT:
         call.world.note(method["id"])["verified"] = True
         return method
     if amounts == banks.AMOUNTS_EXCEEDED or code == banks.CODE_EXCEEDED:
-        raise _given_up(call, intent, method, error_field, _EXCEEDED)
+        raise _given_up(call, intent, error_field, _EXCEEDED)
     if amounts == banks.AMOUNTS_TIMEOUT or code == banks.CODE_TIMEOUT:
-        raise _given_up(call, intent, method, error_field, _TIMEOUT)
+        raise _given_up(call, intent, error_field, _TIMEOUT)
     if code is not None:
         raise ApiError(
             400,
@@ -86,7 +86,8 @@ _TIMEOUT = (
 )
 
 
-def _given_up(call: Call, intent: Json, method: Json, error_field: str, reason: tuple[str, str]) -> ApiError:
+def _given_up(call: Call, intent: Json, error_field: str, reason: tuple[str, str]) -> ApiError:
+    method = call.world.get("payment_method", intent["payment_method"])
     code, message = reason
     error: Json = {
         "code": code,

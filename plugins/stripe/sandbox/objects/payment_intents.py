@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from plugins.stripe.sandbox.calls import Call, assign, handles
 from plugins.stripe.sandbox.errors import ApiError, Json, not_built
 from plugins.stripe.sandbox.listing import listed
@@ -13,10 +11,17 @@ from plugins.stripe.sandbox.objects.addresses import shipping
 from plugins.stripe.sandbox.objects.attempts import OPEN_STATES, attempt, finish, start_debit
 from plugins.stripe.sandbox.objects.charges import plan_balance
 from plugins.stripe.sandbox.objects.customers import require_customer
-from plugins.stripe.sandbox.objects.payment_methods import method_for, method_from_data, used_up
+from plugins.stripe.sandbox.objects.intents import (
+    check_owner,
+    check_type,
+    chosen_method,
+    default_options,
+    remember_confirmation,
+    type_fields,
+    unexpected_state,
+)
 from plugins.stripe.sandbox.objects.settlements import invoice_of
 from plugins.stripe.sandbox.store.ids import new_client_secret, new_id
-from plugins.stripe.sandbox.wire import copied
 
 _PLAIN = (
     "application_fee_amount",
@@ -53,11 +58,6 @@ _CANCELABLE = (
 
 
 # ---- making them
-
-
-def available_types(currency: str) -> list[str]:
-    """The methods an account of the sandbox takes in a currency."""
-    return ["card", "link", "us_bank_account"] if currency == "usd" else ["card", "link"]
 
 
 def add_intent(call: Call, fields: Json) -> Json:
@@ -112,21 +112,6 @@ def add_intent(call: Call, fields: Json) -> Json:
     )
 
 
-def default_options(types: list[str]) -> Json:
-    """The options of each method type as Stripe fills them in."""
-    defaults: Json = {
-        "card": {
-            "installments": None,
-            "mandate_options": None,
-            "network": None,
-            "request_three_d_secure": "automatic",
-        },
-        "link": {"persistent_token": None},
-        "us_bank_account": {"verification_method": "automatic"},
-    }
-    return {kind: defaults.get(kind, {}) for kind in types}
-
-
 @handles("POST /v1/payment_intents")
 def create(call: Call) -> Json:
     """Make an intent, and confirm it if asked."""
@@ -135,11 +120,11 @@ def create(call: Call) -> Json:
     _refuse_unbuilt(params)
     if not params.get("confirm"):
         _refuse_confirm_only(params)
-    fields = _type_fields(params, params["currency"].lower())
+    fields = type_fields(params, params["currency"].lower())
     fields |= {"amount": params["amount"], "currency": params["currency"].lower()}
     if customer := params.get("customer"):
         fields["customer"] = require_customer(call, customer)["id"]
-    method = _method(call, fields.get("customer"))
+    method = chosen_method(call, fields.get("customer"))
     intent = add_intent(call, fields)
     _fill(call, intent)
     if method is not None:
@@ -157,7 +142,7 @@ def check_amount(amount: int, currency: str) -> None:
     Raises:
         ApiError: 400, with Stripe's codes.
     """
-    if not (len(currency) == 3 and currency.isalpha()):  # noqa: PLR2004 - ISO codes have three letters
+    if not (len(currency) == 3 and currency.isalpha()):
         raise ApiError(400, f"Invalid currency: {currency}.", param="currency")
     if amount < 1:
         raise ApiError(
@@ -189,77 +174,6 @@ def _refuse_confirm_only(params: Json) -> None:
                 f"You cannot provide `{name}` unless you also set `confirm` to `true`.",
                 param=name,
             )
-
-
-def _type_fields(params: Json, currency: str) -> Json:
-    """Which methods may pay: named ones, or those switched on in the Dashboard."""
-    named = params.get("payment_method_types") or params.get("allowed_payment_method_types")
-    if named:
-        return {
-            "allowed_payment_method_types": params.get("allowed_payment_method_types"),
-            "payment_method_types": list(named),
-        }
-    excluded = params.get("excluded_payment_method_types") or []
-    automatic = params.get("automatic_payment_methods") or {}
-    return {
-        "automatic_payment_methods": {
-            "allow_redirects": automatic.get("allow_redirects", "always"),
-            "enabled": automatic.get("enabled", True),
-        },
-        "excluded_payment_method_types": excluded or None,
-        "payment_method_configuration_details": {"id": "pmc_1SandboxDefault0000000000", "parent": None},
-        "payment_method_types": [t for t in available_types(currency) if t not in excluded],
-    }
-
-
-def check_type(intent: Json, method: Json) -> None:
-    """Refuse a method whose type the intent does not take."""
-    if method["type"] not in intent["payment_method_types"]:
-        raise ApiError(
-            400,
-            f"The PaymentMethod provided ({method['type']}) is not allowed for this {_noun(intent)}. Please attach a "
-            "PaymentMethod of one of the following types: "
-            f"{', '.join(intent['payment_method_types'])}.",
-            code=f"{intent['object']}_incompatible_payment_method"
-            if intent["object"] == "payment_intent"
-            else None,
-            param="payment_method",
-        )
-
-
-def _noun(intent: Json) -> str:
-    return "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
-
-
-def _method(call: Call, customer_id: str | None) -> Json | None:
-    """The method that the parameters name or describe, fit for this customer."""
-    if data := call.params.get("payment_method_data"):
-        return method_from_data(call, data, prefix="payment_method_data")
-    method_id = call.params.get("payment_method")
-    if not method_id:
-        return None
-    method = method_for(call, method_id)
-    check_owner(call, method, customer_id)
-    return method
-
-
-def check_owner(call: Call, method: Json, customer_id: str | None) -> None:
-    """Refuse a method of another customer, and one that is used up."""
-    if method["customer"] is not None and method["customer"] != customer_id:
-        if customer_id is None:
-            raise ApiError(
-                400,
-                "The PaymentMethod provided belongs to a customer. Please include the customer in the `customer` "
-                f"parameter ({method['customer']}).",
-                param="payment_method",
-            )
-        raise ApiError(
-            400,
-            f"The provided PaymentMethod cannot be attached. It belongs to another Customer than {customer_id}.",
-            param="payment_method",
-        )
-    if method["customer"] is None and call.world.note(method["id"]).get("spent"):
-        raise used_up()
 
 
 def _fill(call: Call, intent: Json) -> None:
@@ -305,10 +219,10 @@ def update(call: Call) -> Json:
     _refuse_unbuilt(params)
     if "amount" in params or "currency" in params:
         currency = (params.get("currency") or intent["currency"]).lower()
-        check_amount(params.get("amount", intent["amount"]), currency)
+        check_amount(int(params.get("amount") or intent["amount"]), currency)
     if params.get("customer"):
         require_customer(call, params["customer"])
-    method = _method(call, params.get("customer") or intent["customer"])
+    method = chosen_method(call, params.get("customer") or intent["customer"])
     with call.changing(intent):
         assign(intent, params, ("amount",))
         if "currency" in params:
@@ -316,7 +230,7 @@ def update(call: Call) -> Json:
         if "customer" in params:
             intent["customer"] = params["customer"]
         if params.get("payment_method_types") or params.get("allowed_payment_method_types"):
-            intent |= _type_fields(params, intent["currency"])
+            intent |= type_fields(params, intent["currency"])
         _fill(call, intent)
         if intent["status"] in OPEN_STATES:
             intent["last_payment_error"] = None
@@ -333,7 +247,8 @@ def _check_editable(call: Call, intent: Json) -> None:
     if invoice_of(call, intent) is not None and (locked := [n for n in names if n not in _OF_INVOICES]):
         raise ApiError(
             400,
-            f"This PaymentIntent belongs to an invoice, so its `{locked[0]}` cannot be updated directly. Update the "
+            f"This PaymentIntent belongs to an invoice, so its `{locked[0]}` cannot be updated directly. "
+            "Update the "
             "invoice instead.",
             code="payment_intent_invalid_parameter",
             param=locked[0],
@@ -341,18 +256,12 @@ def _check_editable(call: Call, intent: Json) -> None:
     if names and intent["status"] not in OPEN_STATES:
         raise unexpected_state(
             intent,
-            f"This PaymentIntent's {names[0]} could not be updated because it has a status of {intent['status']}. You "
+            f"This PaymentIntent's {names[0]} could not be updated because it has a status of "
+            f"{intent['status']}. You "
             f"may only update the {names[0]} of a PaymentIntent with one of the following statuses: "
             f"{', '.join(OPEN_STATES)}.",
             param=names[0],
         )
-
-
-def unexpected_state(intent: Json, message: str, *, param: str | None = None) -> ApiError:
-    """The state of an intent does not allow this; the envelope carries the intent."""
-    kind = intent["object"]
-    extra: dict[str, Any] = {kind: copied(intent)}
-    return ApiError(400, message, code=f"{kind}_unexpected_state", param=param, **extra)
 
 
 # ---- confirming
@@ -364,11 +273,11 @@ def confirm(call: Call) -> Json:
     intent = call.world.get("payment_intent", call.ids[0], param="intent")
     _refuse_unbuilt(call.params)
     _check_confirmable(intent)
-    method = _method(call, intent["customer"])
+    method = chosen_method(call, intent["customer"])
     with call.changing(intent):
         _fill(call, intent)
         if call.params.get("payment_method_types") or call.params.get("allowed_payment_method_types"):
-            intent |= _type_fields(call.params, intent["currency"])
+            intent |= type_fields(call.params, intent["currency"])
         if method is not None:
             check_type(intent, method)
             intent["payment_method"] = method["id"]
@@ -382,11 +291,13 @@ def _check_confirmable(intent: Json) -> None:
     if intent["status"] == "succeeded":
         raise unexpected_state(
             intent,
-            "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.",
+            "You cannot confirm this PaymentIntent because it has already succeeded after being previously "
+            "confirmed.",
         )
     raise unexpected_state(
         intent,
-        f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
+        f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a "
+        "PaymentIntent "
         "with one of the following statuses may be confirmed: requires_confirmation, requires_action.",
     )
 
@@ -396,14 +307,14 @@ def _confirm(call: Call, intent: Json) -> None:
     if method is None:
         raise unexpected_state(
             intent,
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a "
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
+            "update the "
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly "
+            "with a "
             "payment method or ConfirmationToken.",
         )
     check_owner(call, method, intent["customer"])
-    note = call.world.note(intent["id"])
-    for name in ("return_url", "off_session", "use_stripe_sdk", "error_on_requires_action"):
-        note[name] = call.params.get(name)
+    remember_confirmation(call, intent)
     attempt(call, intent, method)
 
 
@@ -425,7 +336,7 @@ def capture(call: Call) -> Json:
     intent = call.world.get("payment_intent", call.ids[0], param="intent")
     if intent["status"] != "requires_capture":
         raise unexpected_state(intent, _not_capturable(intent))
-    amount = call.params.get("amount_to_capture", intent["amount_capturable"])
+    amount = int(call.params.get("amount_to_capture") or intent["amount_capturable"])
     if amount > intent["amount_capturable"]:
         raise ApiError(
             400,
@@ -450,7 +361,8 @@ def _not_capturable(intent: Json) -> str:
     if intent["status"] == "succeeded":
         return "This PaymentIntent could not be captured because it has already been captured."
     return (
-        f"This PaymentIntent could not be captured because it has a status of {intent['status']}. Only a PaymentIntent "
+        f"This PaymentIntent could not be captured because it has a status of {intent['status']}. Only a "
+        "PaymentIntent "
         "with one of the following statuses may be captured: requires_capture."
     )
 
@@ -462,13 +374,15 @@ def cancel(call: Call) -> Json:
     if intent["status"] not in _CANCELABLE:
         raise unexpected_state(
             intent,
-            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a "
+            "PaymentIntent "
             f"with one of the following statuses may be canceled: {', '.join(_CANCELABLE)}.",
         )
     if invoice_of(call, intent) is not None:
         raise ApiError(
             400,
-            "This PaymentIntent belongs to an invoice and cannot be canceled directly. Void the invoice instead.",
+            "This PaymentIntent belongs to an invoice and cannot be canceled directly. Void the invoice "
+            "instead.",
             code="payment_intent_invalid_parameter",
         )
     cancel_intent(call, intent, call.params.get("cancellation_reason"))

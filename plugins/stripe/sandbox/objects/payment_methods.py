@@ -181,7 +181,7 @@ def plain_number(text: str) -> str:
 
 def full_year(year: int) -> int:
     """A year of two digits made four."""
-    return year + 2000 if year < 100 else year  # noqa: PLR2004 - two digits
+    return year + 2000 if year < 100 else year
 
 
 def check_card(given: Json) -> None:
@@ -194,13 +194,13 @@ def check_card(given: Json) -> None:
     today = time.gmtime()
     if not cards.is_valid_number(plain_number(given["number"])):
         raise _card_error("Your card number is incorrect.", "incorrect_number", "number")
-    if not 1 <= month <= 12:  # noqa: PLR2004 - months
+    if not 1 <= month <= 12:
         raise _card_error("Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month")
     if not today.tm_year <= year <= today.tm_year + 50:
         raise _card_error("Your card's expiration year is invalid.", "invalid_expiry_year", "exp_year")
     if (year, month) < (today.tm_year, today.tm_mon):
         raise _card_error("Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month")
-    if (cvc := given.get("cvc")) and not (cvc.isdecimal() and 3 <= len(cvc) <= 4):  # noqa: PLR2004 - CVC lengths
+    if (cvc := given.get("cvc")) and not (cvc.isdecimal() and 3 <= len(cvc) <= 4):
         raise _card_error("Your card's security code is invalid.", "invalid_cvc", "cvc")
 
 
@@ -218,7 +218,7 @@ def _bank_from(call: Call, data: Json, prefix: str) -> Json:
         if not given.get(name):
             raise missing_param(_name(prefix, "us_bank_account", name))
     routing = given["routing_number"]
-    if not (routing.isdecimal() and len(routing) == 9):  # noqa: PLR2004 - routing numbers have nine digits
+    if not (routing.isdecimal() and len(routing) == 9):
         raise ApiError(
             400,
             "Invalid routing number: must be 9 digits.",
@@ -282,8 +282,10 @@ def used_up() -> ApiError:
     """A method that was never attached can be used only once."""
     return ApiError(
         400,
-        "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with "
-        "a connected account without Customer attachment, or was detached from a Customer. It may not be used again. "
+        "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, "
+        "shared with "
+        "a connected account without Customer attachment, or was detached from a Customer. It may not be "
+        "used again. "
         "To use a PaymentMethod multiple times, you must attach it to a Customer first.",
     )
 

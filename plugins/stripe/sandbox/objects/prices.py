@@ -9,6 +9,8 @@ from plugins.stripe.sandbox.errors import ApiError, Json, missing_param
 from plugins.stripe.sandbox.listing import listed
 from plugins.stripe.sandbox.objects.products import add_product
 
+_OTHER_AMOUNTS = ("custom_unit_amount", "tiers")
+
 
 def add_price(call: Call, given: Json, *, hidden: bool = False) -> Json:
     """Store a price of an existing product. Hidden ones back single amounts and show in no list."""
@@ -72,9 +74,8 @@ def create(call: Call) -> Json:
     """Make a price, and its product if asked."""
     given = dict(call.params)
     given["product"] = _product_for(call)
-    if given.get("unit_amount") is None and given.get("unit_amount_decimal") is None:
-        if not given.get("custom_unit_amount") and not given.get("tiers"):
-            raise missing_param("unit_amount")
+    if not any(given.get(n) is not None for n in ("unit_amount", "unit_amount_decimal", *_OTHER_AMOUNTS)):
+        raise missing_param("unit_amount")
     if (given.get("unit_amount") or 0) < 0:
         raise ApiError(
             400, "Invalid non-negative integer", code="parameter_invalid_integer", param="unit_amount"

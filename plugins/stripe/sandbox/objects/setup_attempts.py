@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.cards import Decline
-from plugins.stripe.sandbox.challenges import next_action
+from plugins.stripe.sandbox.challenges import NOT_AUTHENTICATED, next_action
 from plugins.stripe.sandbox.errors import ApiError, Json, docs_url
 from plugins.stripe.sandbox.objects.microdeposits import ask_for_verification
 from plugins.stripe.sandbox.objects.payment_methods import card_of, decline_error
@@ -130,8 +130,7 @@ def authentication_failed(call: Call, intent: Json) -> None:
         {
             "code": code,
             "doc_url": docs_url(code),
-            "message": "We are unable to authenticate your payment method. Please choose a different payment method "
-            "and try again.",
+            "message": NOT_AUTHENTICATED,
             "payment_method": copied(method),
             "type": "invalid_request_error",
         },

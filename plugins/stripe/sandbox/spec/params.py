@@ -5,8 +5,8 @@ An unset value (`name=`) becomes None. Errors are worded as Stripe was recorded 
 
 from __future__ import annotations
 
-import typing
 import types
+import typing
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -179,7 +179,7 @@ def _wire(choice: Any) -> str:
 
 
 def _either(words: list[str]) -> str:
-    if len(words) < 3:  # noqa: PLR2004 - the comma comes with the third
+    if len(words) < 3:
         return " or ".join(words)
     return f"{', '.join(words[:-1])}, or {words[-1]}"
 
@@ -215,7 +215,7 @@ def _boolean(value: Any, path: str) -> bool:
 def _integer(value: Any, path: str) -> int:
     if value == "":
         raise _empty(path)
-    if isinstance(value, str) and value.lstrip("+-").isdecimal() and len(value) <= 20:  # noqa: PLR2004 - 64 bits
+    if isinstance(value, str) and value.lstrip("+-").isdecimal() and len(value) <= 20:
         return int(value)
     raise ApiError(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=path)
 
@@ -248,7 +248,8 @@ def _as_is(value: Any, _path: str) -> Any:
 def _empty(path: str) -> ApiError:
     return ApiError(
         400,
-        f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a parameter; "
+        f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a "
+        "parameter; "
         f"however '{path}' cannot be unset. You should remove '{path}' from your request or supply a "
         "non-empty value.",
         code="parameter_invalid_empty",

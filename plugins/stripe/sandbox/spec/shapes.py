@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import types
 import typing
@@ -92,12 +93,19 @@ def _plain_check(base: Any, arguments: tuple[Any, ...], names: Namespace) -> Che
         return _page_check(compile_check(arguments[0], names) if arguments else _anything)
     if isinstance(base, type) and issubclass(base, StripeObject):
         # Classes refer to each other in circles, so the check is looked up when it runs.
-        return lambda value, path, out: _class_check(base)(value, path, out)
+        return _later_check(base)
     return _scalar_check(base)
 
 
 def _anything(_value: Any, _path: str, _out: list[str]) -> None:
     return
+
+
+def _later_check(cls: type[StripeObject]) -> Check:
+    def check(value: Any, path: str, out: list[str]) -> None:
+        _class_check(cls)(value, path, out)
+
+    return check
 
 
 def _scalar_check(base: Any) -> Check:
@@ -195,8 +203,17 @@ def _pairs(hints: list[Any], checks: list[Check]) -> list[tuple[Any, Check]]:
     return list(zip([h for h in hints if h is not type(None)], checks, strict=True))
 
 
-@functools.cache
+_class_checks: dict[str, Check] = {}
+
+
 def _class_check(cls: type[StripeObject]) -> Check:
+    key = f"{cls.__module__}.{cls.__qualname__}"
+    if key not in _class_checks:
+        _class_checks[key] = _compile_class(cls)
+    return _class_checks[key]
+
+
+def _compile_class(cls: type[StripeObject]) -> Check:
     name = getattr(cls, "OBJECT_NAME", "")
     tolerated = TOLERATED.get(name, set())
     fields = {field: compile_check(hint, names) for field, hint, names in _annotations(cls)}
@@ -224,7 +241,7 @@ def _annotations(cls: type[StripeObject]) -> list[tuple[str, Any, Namespace]]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("stripe.") and base is not StripeObject:
             names = namespace(base.__module__)
-            for field, hint in base.__dict__.get("__annotations__", {}).items():
+            for field, hint in inspect.get_annotations(base).items():
                 if not field.startswith("_") and not _is_class_variable(hint):
                     found[field] = (field, hint, names)
     return list(found.values())

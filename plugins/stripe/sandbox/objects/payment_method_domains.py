@@ -1,0 +1,144 @@
+"""Domains registered for wallets, and the configuration of methods."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+import typing
+
+from plugins.stripe.sandbox.calls import Call, handles
+from plugins.stripe.sandbox.errors import ApiError, Json
+from plugins.stripe.sandbox.listing import listed, page
+from plugins.stripe.sandbox.objects.intents import CONFIGURATION
+from plugins.stripe.sandbox.spec.hints import namespace, resolve
+from plugins.stripe.sandbox.spec.shapes import object_classes
+
+_WALLETS = ("amazon_pay", "apple_pay", "google_pay", "klarna", "link", "paypal")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})+")
+_ON = frozenset({"apple_pay", "card", "google_pay", "link", "us_bank_account"})
+
+
+@handles("POST /v1/payment_method_domains")
+def create(call: Call) -> Json:
+    """Register a domain; one that is registered is given back."""
+    name = call.params["domain_name"].lower()
+    _check_name(name)
+    for row in call.world.table("payment_method_domain").rows.values():
+        if row["domain_name"] == name:
+            return row
+    return call.world.add(
+        "payment_method_domain",
+        {"domain_name": name, "enabled": call.params.get("enabled", True)} | _statuses(name),
+    )
+
+
+def _check_name(name: str) -> None:
+    if _HOST.fullmatch(name) is None and name != "localhost":
+        raise ApiError(
+            400,
+            f"Invalid domain name: {name}. Give the host name only, without a scheme or a path.",
+            param="domain_name",
+        )
+
+
+def _statuses(name: str) -> Json:
+    """Wallets work on public names only."""
+    public = not (name == "localhost" or name.endswith(".localhost") or _is_address(name))
+    status: Json = {"status": "active"}
+    if not public:
+        words = "The domain is not reachable from the internet."
+        status = {"status": "inactive", "status_details": {"error_message": words}}
+    return {wallet: dict(status) for wallet in _WALLETS}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@handles("GET /v1/payment_method_domains/{payment_method_domain}")
+def retrieve(call: Call) -> Json:
+    """Read a domain."""
+    return call.world.get("payment_method_domain", call.ids[0])
+
+
+@handles("GET /v1/payment_method_domains")
+def list_(call: Call) -> Json:
+    """List domains."""
+    filters = {"domain_name": call.params.get("domain_name"), "enabled": call.params.get("enabled")}
+    return listed(call, "payment_method_domain", filters)
+
+
+@handles("POST /v1/payment_method_domains/{payment_method_domain}")
+def update(call: Call) -> Json:
+    """Switch a domain on or off."""
+    row = call.world.get("payment_method_domain", call.ids[0])
+    with call.changing(row):
+        if "enabled" in call.params:
+            row["enabled"] = call.params["enabled"]
+    return row
+
+
+@handles("POST /v1/payment_method_domains/{payment_method_domain}/validate")
+def validate(call: Call) -> Json:
+    """Check a domain again."""
+    row = call.world.get("payment_method_domain", call.ids[0])
+    with call.changing(row):
+        row |= _statuses(row["domain_name"])
+    return row
+
+
+@functools.cache
+def _method_names() -> tuple[str, ...]:
+    """Every method a configuration knows: the fields of its SDK class that say whether they are available."""
+    cls = object_classes()["payment_method_configuration"]
+    names = namespace(cls.__module__)
+    fields = typing.get_type_hints(cls, names, dict(vars(cls)))
+    return tuple(f for f, hint in fields.items() if "available" in str(_annotations(hint, names)))
+
+
+def _annotations(hint: object, names: dict[str, object]) -> object:
+    for part in (*typing.get_args(hint), hint):
+        found = getattr(resolve(part, dict(names)), "__annotations__", None)
+        if found:
+            return found
+    return {}
+
+
+def _configuration(call: Call) -> Json:
+    return {
+        "id": CONFIGURATION,
+        "object": "payment_method_configuration",
+        "active": True,
+        "application": None,
+        "is_default": True,
+        "livemode": call.world.livemode,
+        "name": "Default",
+        "parent": None,
+    } | {name: _availability(name in _ON) for name in _method_names()}
+
+
+def _availability(on: bool) -> Json:  # noqa: FBT001 - on or off is all there is
+    word = "on" if on else "off"
+    return {
+        "available": on,
+        "display_preference": {"overridable": None, "preference": word, "value": word},
+    }
+
+
+@handles("GET /v1/payment_method_configurations")
+def list_configurations(call: Call) -> Json:
+    """List the one configuration."""
+    return page(call, [_configuration(call)], call.path)
+
+
+@handles("GET /v1/payment_method_configurations/{configuration}")
+def retrieve_configuration(call: Call) -> Json:
+    """Read the configuration."""
+    if call.ids[0] != CONFIGURATION:
+        return call.world.get("payment_method_configuration", call.ids[0], param="configuration")
+    return _configuration(call)
