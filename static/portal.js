@@ -78,6 +78,12 @@
   });
   addEventListener('pageshow', event => { if (event.persisted) document.querySelectorAll('form').forEach(release); });
 
+  // A form's htmx request goes where the pressed button says, as its plain submit does.
+  document.addEventListener('htmx:config:request', event => {
+    const { request } = event.detail.ctx;
+    request.action = request.submitter?.getAttribute('formaction') ?? request.action;
+  });
+
   // form[data-guard]: leaving with changes asks first.
   document.addEventListener('input', event => {
     const form = event.target.form;

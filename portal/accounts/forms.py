@@ -69,6 +69,29 @@ def judge_form(plugin: Plugin, values: Mapping[str, Secret]) -> dict[str, FieldF
     }
 
 
+def judge_typing(
+    plugin: Plugin, values: Mapping[str, Secret], name: str, *, left: bool
+) -> dict[str, FieldFeedback]:
+    """Words for the field `name` while it is typed, and for the fields that its value bears on.
+
+    A field that is only wrong beside this one gets a pointer instead of a second complaint.
+    """
+    answers = {name: plugin.check_field(name, values, edited=left)}
+    alone = {**values, name: Secret("")}
+    for spec in plugin.credentials:
+        if spec.name == name or not values[spec.name]:
+            continue
+        beside = plugin.check_field(spec.name, values, edited=True)
+        clashes = beside.tone == "bad" and plugin.check_field(spec.name, alone, edited=True).tone != "bad"
+        answers[spec.name] = FieldFeedback("mute", f"See {label_of(plugin, name)}.") if clashes else beside
+    return answers
+
+
+def label_of(plugin: Plugin, name: str) -> str:
+    """The field's label inside a sentence."""
+    return next((f"the {lower_first(spec.label)}" for spec in plugin.credentials if spec.name == name), name)
+
+
 def refused(feedback: Mapping[str, FieldFeedback]) -> bool:
     """Whether any field cannot be used."""
     return any(found.tone == "bad" for found in feedback.values())

@@ -1,0 +1,149 @@
+"""What the templates of the connected accounts show, gathered in values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from portal.accounts.services import AccountSummary
+from portal.accounts.validations import DOUBTFUL
+from portal.contract.checks import Check, CheckResult, CheckStatus
+from portal.contract.plugin import FieldFeedback, LoadedPlugin, Plugin
+
+CAPABILITIES = {
+    "payments": ("credit-card", "Payments"),
+    "subscriptions": ("repeat", "Subscriptions"),
+    "invoice_sync": ("file-invoice", "Invoice sync"),
+}
+STATES = {
+    "ready": FieldFeedback("ok", "Healthy"),
+    "needs_attention": FieldFeedback("warn", "Needs attention"),
+    "broken": FieldFeedback("bad", "Broken"),
+    "disconnected": FieldFeedback("mute", "Disconnected"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCard:
+    """One provider in the list: connected, not connected, or a package that failed to load."""
+
+    package: str
+    plugin: Plugin | None
+    error: str
+    accounts: tuple[AccountSummary, ...]
+
+    @property
+    def title(self) -> str:
+        """Its name, or the package's when there is nothing else."""
+        return self.plugin.manifest.title if self.plugin else self.package
+
+    @property
+    def href(self) -> str:
+        """The provider's page."""
+        return f"/settings/connected-accounts/{self.plugin.manifest.id}" if self.plugin else ""
+
+    @property
+    def capabilities(self) -> list[tuple[str, str]]:
+        """(icon, words) of what it can do, in a steady order."""
+        has = self.plugin.capabilities if self.plugin else frozenset()
+        return [shown for name, shown in CAPABILITIES.items() if name in has]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One row of the check list."""
+
+    id: str
+    state: str
+    title: str
+    text: str
+    tag: str = ""
+    chips: tuple[tuple[str, bool], ...] = ()
+    fix: str = ""
+    fix_url: str = ""
+    fix_label: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBoard:
+    """The whole card of checks: a headline with its tone, and the rows."""
+
+    headline: str
+    tone: str
+    rows: tuple[CheckRow, ...] = field(default=())
+    ran: bool = False
+
+
+def cards(plugins: Sequence[LoadedPlugin], accounts: Sequence[AccountSummary]) -> list[ProviderCard]:
+    """A card for every entry of the plugin list, with its accounts."""
+    return [
+        ProviderCard(
+            entry.package,
+            entry.plugin,
+            entry.error or "",
+            tuple(a for a in accounts if entry.plugin and a.plugin == entry.plugin.manifest.id),
+        )
+        for entry in plugins
+    ]
+
+
+def waiting_board(checks: Sequence[Check]) -> CheckBoard:
+    """Before the first run."""
+    rows = tuple(CheckRow(row_id(check), "waiting", check.title, check.waiting) for check in checks)
+    return CheckBoard("Not run yet", "mute", rows)
+
+
+def finished_board(checks: Sequence[Check], results: Mapping[str, CheckResult]) -> CheckBoard:
+    """After a run."""
+    rows = tuple(result_row(check, results[check.id]) for check in checks)
+    tone, headline = headline_of(results)
+    return CheckBoard(headline, tone, rows, ran=True)
+
+
+def row_id(check: Check) -> str:
+    """The id of the check's row in the page."""
+    return f"check-{check.id}"
+
+
+def checking_row(check: Check) -> CheckRow:
+    """While the check runs."""
+    return CheckRow(row_id(check), "checking", check.title, check.waiting)
+
+
+def result_row(check: Check, result: CheckResult) -> CheckRow:
+    """After the check ended."""
+    return CheckRow(
+        id=row_id(check),
+        state=result.status.value,
+        title=check.title,
+        text=result.message,
+        tag=result.tag,
+        chips=tuple((item.label, item.status is CheckStatus.PASSED) for item in result.items),
+        fix=result.fix,
+        fix_url=result.fix_url,
+        fix_label=result.fix_label,
+        again=result.status is not CheckStatus.UNPROVED,
+    )
+
+
+def headline_of(results: Mapping[str, CheckResult]) -> tuple[str, str]:
+    """(tone, words) of a finished run: `All 6 checks passed`, `1 problem, 1 warning`."""
+    problems = sum(result.status is CheckStatus.FAILED for result in results.values())
+    warnings = sum(result.status in DOUBTFUL for result in results.values())
+    found = ((problems, "problem"), (warnings, "warning"))
+    if parts := [_counted(number, noun) for number, noun in found if number]:
+        return ("bad" if problems else "warn"), ", ".join(parts)
+    skipped = sum(result.status is CheckStatus.SKIPPED for result in results.values())
+    if skipped:
+        return "ok", f"{len(results) - skipped} of {len(results)} checks passed"
+    return "ok", f"All {len(results)} checks passed"
+
+
+def connect_anyway(doubts: Sequence[str]) -> str:
+    """The button that saves with warnings: `Connect with 1 warning`."""
+    return f"Connect with {_counted(len(doubts), 'warning')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
