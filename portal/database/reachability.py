@@ -13,6 +13,7 @@ from portal.settings import Settings
 
 OLDEST_MAJOR = 14
 NOT_REACHED_HINT = "Check that PostgreSQL runs there, and the host and port in PORTAL_DATABASE_URL."
+NOT_RUNNING_HINT = "Start everything with: portal run. Or set PORTAL_DATABASE_URL to a PostgreSQL that runs."
 
 
 async def server_version(settings: Settings) -> str:
@@ -25,9 +26,8 @@ async def server_version(settings: Settings) -> str:
     try:
         connection = await asyncpg.connect(**connection_options(settings, name="portal-check"))
     except (OSError, TimeoutError) as error:
-        raise ConfigurationError(
-            f"The database at {where} does not answer.", hint=NOT_REACHED_HINT
-        ) from error
+        hint = NOT_REACHED_HINT if settings.database_url else NOT_RUNNING_HINT
+        raise ConfigurationError(f"The database at {where} does not answer.", hint=hint) from error
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
         raise ConfigurationError(
             f"The database at {where} refuses us: {error}.",

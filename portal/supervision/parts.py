@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urljoin
 
 from portal.contract.loading import installed_plugins
 from portal.contract.plugin import LocalService
@@ -106,6 +107,6 @@ def _service_part(service: LocalService, logs: Path) -> Part:
         argv=service.argv,
         log=logs / f"{service.name}.log",
         ready=answering(service.ready_url),
-        detail=service.ready_url,
+        detail=urljoin(service.ready_url, "/").rstrip("/"),
         stop_seconds=SERVICE_STOP_SECONDS + MARGIN_SECONDS,
     )
