@@ -1,0 +1,1 @@
+"""A plugin whose actors cannot be imported; the worker must run without them."""
