@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None, plugins: Sequence[LoadedPlugin]
     settings = settings or current_settings()
     plugins = installed_plugins() if plugins is None else plugins
     keyring = load_keyring(settings.keyring_file)
-    assets = load_assets(_folders(plugins, lambda _: Path("static")))
+    assets = load_assets(_folders(plugins, "static"))
     hub = LiveHub(settings)
     plan = _plan(plugins, settings)
     app = Litestar(
@@ -215,16 +215,16 @@ def _lifespan(
 
 
 def _template_folders(plugins: Sequence[LoadedPlugin]) -> dict[str, Path]:
-    return _folders(plugins, lambda plugin_id: Path("templates") / plugin_id)
+    return _folders(plugins, "templates")
 
 
-def _folders(plugins: Sequence[LoadedPlugin], inside: Callable[[str], Path]) -> dict[str, Path]:
+def _folders(plugins: Sequence[LoadedPlugin], name: str) -> dict[str, Path]:
     """Plugin id -> a folder of the plugin's, for those that have it."""
     found = {}
     for entry in plugins:
         if entry.plugin and entry.directory:
             plugin_id = entry.plugin.manifest.id
-            folder = entry.directory / inside(plugin_id)
+            folder = entry.directory / name
             if folder.is_dir():
                 found[plugin_id] = folder
     return found
