@@ -37,7 +37,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class CredentialField:
-    """One input of the connect form. Secret ones are masked, sealed and never shown again."""
+    """One input of the connect form. Secret ones are masked, sealed and never shown again.
+
+    What stands in backticks in `hint` is shown as code.
+    """
 
     name: str
     label: str
@@ -103,6 +106,8 @@ class ReceivedEvent:
     type: str
     object_kind: str
     object_id: str
+    group_id: str
+    """The id at the root of what the event is about, as far as the body tells: a charge's payment intent."""
     mode: Mode
     api_version: str | None
     account_external_id: str | None = None

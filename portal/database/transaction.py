@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from asyncpg.pool import PoolConnectionProxy
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 else:
     Connection = PoolConnectionProxy  # generic in the stubs alone
 
+_held: ContextVar[Connection | None] = ContextVar("portal_held_connection", default=None)
 AfterCommit = Callable[[], Awaitable[None]]
 ACQUIRE_SECONDS = 4.0
 
@@ -96,11 +98,20 @@ def transaction() -> Transaction:
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
-    """A pooled asyncpg connection, for hot reads and single statements."""
+    """A pooled asyncpg connection, for hot reads and single statements.
+
+    Inside another `connection()` of the same task it is that one: who holds a connection and waits for a
+    second empties the pool together with others who do the same.
+    """
+    if (outer := _held.get()) is not None:
+        yield outer
+        return
     held = await acquire()
+    token = _held.set(held)
     try:
         yield held
     finally:
+        _held.reset(token)
         await _release(held)
 
 

@@ -74,7 +74,9 @@ ALTER TABLE webhook_event
     ADD CONSTRAINT webhook_event_once UNIQUE (account, external_id),
     ADD CONSTRAINT webhook_event_account_mode FOREIGN KEY (account, mode) REFERENCES connected_account (id, mode);
 CREATE INDEX webhook_event_due ON webhook_event (due_at, id) WHERE state IN ('received', 'processing');
-CREATE INDEX webhook_event_object ON webhook_event (account, object_id, id) WHERE state IN ('received', 'processing');
+CREATE INDEX webhook_event_group ON webhook_event (account, group_id, id) WHERE state IN ('received', 'processing');
+CREATE INDEX webhook_event_object ON webhook_event (object_id, id);
+CREATE INDEX webhook_event_newest ON webhook_event (id DESC);
 CREATE INDEX webhook_event_parked ON webhook_event (account, id) WHERE state = 'parked';
 
 ALTER TABLE sync_task

@@ -48,7 +48,7 @@ from portal.invoices.payable import payable_invoice
 from portal.money import Money
 from portal.sdk.work import Reading, Subject, apply_reading, run_event, run_task
 from portal.settings import LOOPBACK, Settings, current_settings
-from portal.sync.services import Task
+from portal.sync.services import Task, renew_key
 from portal.webhooks.processing import StoredEvent, object_lock
 
 __all__ = [
@@ -105,6 +105,7 @@ __all__ = [
     "load_account",
     "object_lock",
     "payable_invoice",
+    "renew_key",
     "run_event",
     "run_task",
     "transaction",

@@ -31,8 +31,8 @@ class Subject:
     """The object that events are about. Everything with the same `key` is done one after the other."""
 
     key: str
-    object_ids: tuple[str, ...]
-    """Ids under which events about it may have arrived: all of them share one read."""
+    group_ids: tuple[str, ...]
+    """The groups that its events may have arrived under: all of them share one read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def run_event(event_id: int, *, locate: Locate, read: Read) -> None:
             await _set_aside([event], subject)
             return
         async with inbox.object_lock(account.id, subject.key) as held:
-            events = await inbox.claim_events(held, account.id, [event.object_id, *subject.object_ids])
+            events = await inbox.claim_events(held, account.id, [event.group_id, *subject.group_ids])
             if events:
                 await _finish(held, account, events, await read(account, subject, events))
     except Exception as error:  # noqa: BLE001 - the process's edge: what went wrong must be on the row

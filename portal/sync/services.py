@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
 from portal.contract.facts import Mode
-from portal.database.transaction import Connection, connection, transaction
+from portal.database.transaction import Connection, DatabaseBusy, connection, transaction
 from portal.errors import PortalError
 from portal.queue.rings import ring
 from portal.sync.rules import MAX_ATTEMPTS, retry_delay
@@ -15,8 +15,6 @@ from portal.web.live import announce
 
 LEASE_SECONDS = 45
 """Longer than any single task may take; a killed worker's task is free again after it."""
-KEY_LIFETIME = timedelta(hours=23)
-"""Providers forget idempotency keys after a day: past this, look up before sending again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,8 @@ class Task:
     mode: Mode
     kind: str
     subject_id: int
-    idempotency_key: str
+    stored_key: str
+    key_generation: int
     attempts: int
     created_at: datetime
 
@@ -39,9 +38,14 @@ class Task:
         return self.attempts <= 1
 
     @property
-    def key_may_be_forgotten(self) -> bool:
-        """Whether the provider may no longer know the idempotency key."""
-        return datetime.now(UTC) - self.created_at > KEY_LIFETIME
+    def idempotency_key(self) -> str:
+        """The key of this piece of work, the same for every attempt; add a step's name to it."""
+        return f"{self.stored_key}{self.key_suffix}"
+
+    @property
+    def key_suffix(self) -> str:
+        """Empty for the first generation of keys."""
+        return "" if self.key_generation == 1 else f":g{self.key_generation}"
 
 
 async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id: int) -> int:
@@ -78,12 +82,23 @@ async def claim_task(task_id: int) -> Task | None:
               AND (t.state IN ('waiting', 'unknown') OR (t.state = 'sending' AND t.lease_until < now()))
               AND t.due_at <= now()
             RETURNING t.id, t.account AS account_id, a.plugin, t.mode, t.kind, t.subject_id,
-                      t.idempotency_key, t.attempts, t.created_at
+                      t.idempotency_key AS stored_key, t.key_generation, t.attempts, t.created_at
             """,
             task_id,
             LEASE_SECONDS,
         )
     return Task(**{**dict(row), "mode": Mode(row["mode"])}) if row else None
+
+
+async def renew_key(task: Task) -> Task:
+    """The task with keys of the next generation, stored before they are used. Look for the object first."""
+    async with connection() as held:
+        generation: int = await held.fetchval(
+            "UPDATE sync_task SET key_generation = $2 + 1 WHERE id = $1 RETURNING key_generation",
+            task.id,
+            task.key_generation,
+        )
+    return replace(task, key_generation=generation, attempts=task.attempts + 1)
 
 
 async def finish_task(held: Connection, task: Task) -> None:
@@ -100,7 +115,7 @@ async def finish_task(held: Connection, task: Task) -> None:
 async def give_back(task: Task, error: PortalError) -> None:
     """Decide what an error means for the task: later, unknown, or failed with words. Work is kept."""
     async with transaction() as tx:
-        if isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed):
+        if isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed | DatabaseBusy):
             await _postpone(tx.connection, task, error)
         else:
             await _fail(tx.connection, task, error)

@@ -19,6 +19,8 @@ class SyncTask(Table, tablename="sync_task"):
     """`publish_invoice`, `void_invoice`, …"""
     subject_id = BigInt(null=False)
     idempotency_key = Text(null=False)
+    key_generation = BigInt(null=False, default=1)
+    """Rises when the provider has stored a failure for the key, so that the key is of no more use."""
     state = Text(null=False, default="waiting")
     """`waiting`, `sending`, `done`, `failed` or `unknown`."""
     attempts = BigInt(null=False, default=0)

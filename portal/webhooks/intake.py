@@ -41,12 +41,12 @@ _known: dict[bytes, _Known] = {}
 
 _STORE = """
 WITH fresh AS (
-    INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, api_version, body,
-                               state, error_code, error_words, due_at, received_at)
-    SELECT a.id, a.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), now()
+    INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, group_id,
+                               api_version, body, state, error_code, error_words, due_at, received_at)
+    SELECT a.id, a.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), now()
     FROM connected_account a WHERE a.id = $1 AND a.state <> 'disconnected'
     ON CONFLICT (account, external_id) DO NOTHING
-    RETURNING id, $11::text AS actor_name, state
+    RETURNING id, $12::text AS actor_name, state
 )"""
 _AND_RING = f"{_STORE}, rung AS ({RING_FRESH} WHERE fresh.state = 'received') SELECT id FROM fresh"  # noqa: S608 - constants
 _STORE_ONLY = f"{_STORE} SELECT id FROM fresh"  # noqa: S608 - a constant
@@ -105,6 +105,7 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
             event.type,
             event.object_kind,
             event.object_id,
+            event.group_id,
             event.api_version,
             body,
             "rejected" if trouble else "received",

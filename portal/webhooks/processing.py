@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from datetime import datetime
 
 import asyncpg
 
-from portal.contract.errors import AccountAuthFailed, ProviderUnavailable
+from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
 from portal.contract.facts import Mode
-from portal.database.transaction import Connection, connection
+from portal.database.transaction import Connection, DatabaseBusy, connection
 from portal.errors import PortalError
 from portal.queue.rings import ring
 from portal.sync.rules import retry_delay
@@ -43,6 +44,7 @@ class StoredEvent:
     type: str
     object_kind: str
     object_id: str
+    group_id: str
     body: bytes
     state: str
     attempts: int
@@ -50,7 +52,7 @@ class StoredEvent:
 
 
 _COLUMNS = """e.id, e.account AS account_id, a.plugin, e.mode, e.external_id, e.type, e.object_kind,
-              e.object_id, e.body, e.state, e.attempts, e.received_at"""
+              e.object_id, e.group_id, e.body, e.state, e.attempts, e.received_at"""
 
 
 async def load_event(event_id: int) -> StoredEvent | None:
@@ -68,12 +70,15 @@ async def load_event(event_id: int) -> StoredEvent | None:
 
 @asynccontextmanager
 async def object_lock(account_id: int, object_key: str) -> AsyncIterator[Connection]:
-    """Hold the per-object lock on a connection of its own; it ends with the connection, also when killed.
+    """Hold the per-object lock on a connection; it ends with the connection, also when the worker is killed.
+
+    Those of one process queue up in the process, so that waiting costs one connection and not one each.
+    `connection()` inside is the same connection: do not run queries side by side in here.
 
     Raises:
         ObjectBusy: somebody held it for `LOCK_SECONDS`.
     """
-    async with connection() as held:
+    async with _turn(account_id, object_key), connection() as held:
         try:
             await held.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             await held.execute("SELECT pg_advisory_lock($1, hashtext($2))", account_id % 2**31, object_key)
@@ -83,20 +88,51 @@ async def object_lock(account_id: int, object_key: str) -> AsyncIterator[Connect
         yield held
 
 
-async def claim_events(held: Connection, account_id: int, object_ids: Sequence[str]) -> list[StoredEvent]:
-    """Every open event about these objects, oldest first, counted as one more attempt each. Hold the lock."""
+_turns: dict[tuple[int, str], tuple[asyncio.Lock, int]] = {}
+
+
+@asynccontextmanager
+async def _turn(account_id: int, object_key: str) -> AsyncIterator[None]:
+    """Wait for this process's turn at the object."""
+    key = (account_id, object_key)
+    lock, waiting = _turns.get(key, (asyncio.Lock(), 0))
+    _turns[key] = (lock, waiting + 1)
+    try:
+        async with asyncio.timeout(LOCK_SECONDS):
+            await lock.acquire()
+    except TimeoutError:
+        _leave(key)
+        raise ObjectBusy("This process is busy with the same object.", retry_after=5) from None
+    except BaseException:
+        _leave(key)
+        raise
+    try:
+        yield
+    finally:
+        lock.release()
+        _leave(key)
+
+
+def _leave(key: tuple[int, str]) -> None:
+    lock, waiting = _turns.pop(key)
+    if waiting > 1:
+        _turns[key] = (lock, waiting - 1)
+
+
+async def claim_events(held: Connection, account_id: int, group_ids: Sequence[str]) -> list[StoredEvent]:
+    """Every open event of these groups, oldest first, counted as one more attempt each. Hold the lock."""
     rows = await held.fetch(
         f"""
         UPDATE webhook_event e SET state = 'processing', attempts = attempts + 1,
                lease_until = now() + make_interval(secs => $3)
         FROM connected_account a
         WHERE e.account = $1 AND a.id = e.account AND a.state <> 'disconnected'
-          AND e.object_id = ANY($2::text[])
+          AND e.group_id = ANY($2::text[])
           AND (e.state = 'received' OR (e.state = 'processing' AND e.lease_until < now()))
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - the column list is a constant
         account_id,
-        list(object_ids),
+        list(group_ids),
         LEASE_SECONDS,
     )
     return sorted((_event(row) for row in rows), key=lambda event: event.id)
@@ -129,7 +165,7 @@ async def finish_events(
 
 async def give_back(held: Connection, events: Sequence[StoredEvent], error: PortalError) -> None:
     """Put events back for later, or park them when trying again cannot help. Nothing is thrown away."""
-    lasting = not isinstance(error, ProviderUnavailable | AccountAuthFailed)
+    lasting = not isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed | DatabaseBusy)
     for event in events:
         waits_for_key = isinstance(error, AccountAuthFailed)
         if lasting or (event.attempts >= MAX_ATTEMPTS and not waits_for_key):

@@ -19,6 +19,8 @@ class WebhookEvent(Table, tablename="webhook_event"):
     type = Text(null=False)
     object_kind = Text(null=False, default="")
     object_id = Text(null=False, default="")
+    group_id = Text(null=False, default="")
+    """What the event is about at the root, such as the invoice of a charge: one read serves the whole group."""
     api_version = Text(null=True, default=None)
     body = Bytea(null=False)
     state = Text(null=False, default="received")

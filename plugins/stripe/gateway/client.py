@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import aiohttp
 import stripe as stripe_sdk
 
 from portal.sdk import (
@@ -33,6 +34,12 @@ stripe_sdk.enable_telemetry = False  # else the SDK writes a file in the home fo
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, stripe_sdk.AIOHTTPClient] = (
     weakref.WeakKeyDictionary()
 )
+
+
+class FailureReplayed(OutcomeUnknown):
+    """Stripe repeats the failure that it stored for the idempotency key: the key is of no more use."""
+
+    code = "STRIPE_FAILURE_REPLAYED"
 
 
 class PermissionMissing(ProviderError):
@@ -82,6 +89,9 @@ def translated_errors(*, write: bool = False) -> Iterator[None]:
         yield
     except stripe_sdk.StripeError as error:
         _translate(error, write=write)
+    except (aiohttp.ClientError, TimeoutError):
+        # The SDK lets an answer that breaks off in the middle through as it is.
+        raise _no_answer(write=write) from None
 
 
 async def close_clients() -> None:
@@ -171,15 +181,20 @@ def _no_answer(*, write: bool) -> ProviderError:
 
 
 def _server_error(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
-    if write and (error.http_status or 500) >= 500:
+    if write and _header(error, "idempotent-replayed") == "true":
+        return FailureReplayed("Stripe repeats an earlier failure.")
+    if write and (error.http_status or 500) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(f"Stripe answered {error.http_status}; the call may have been applied.")
     return ProviderUnavailable(f"Stripe answered {error.http_status}.", retry_after=_retry_after(error))
 
 
 def _retry_after(error: stripe_sdk.StripeError) -> float | None:
-    headers = error.headers or {}
-    text = next((str(v) for k, v in dict(headers).items() if k.lower() == "retry-after"), "")
+    text = _header(error, "retry-after")
     return float(text) if text.isdecimal() else None
+
+
+def _header(error: stripe_sdk.StripeError, name: str) -> str:
+    return next((str(v) for k, v in dict(error.headers or {}).items() if str(k).lower() == name), "")
 
 
 def _right_in(message: str) -> str:

@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe as stripe_sdk
-from stripe.params import CustomerCreateParams, InvoiceAddLinesParamsLine, InvoiceCreateParams
+from stripe.params import (
+    CustomerCreateParams,
+    CustomerListParams,
+    InvoiceAddLinesParamsLine,
+    InvoiceCreateParams,
+)
 
 from plugins.stripe.gateway.client import client_for, translated_errors
 from portal.sdk import Account, PayableInvoice, PayableLine, Settings
@@ -35,6 +40,17 @@ async def create_customer(account: Account, settings: Settings, *, key: str, inv
     with translated_errors(write=True):
         made = await _v1(account, settings).customers.create_async(fields, {"idempotency_key": key})
     return _plain(made)
+
+
+async def find_customer(account: Account, settings: Settings, *, invoice: PayableInvoice) -> Raw | None:
+    """The customer that an earlier, unanswered call may have made, by our metadata."""
+    filters: CustomerListParams = {"limit": 100}
+    if invoice.customer_email:
+        filters["email"] = invoice.customer_email
+    with translated_errors():
+        page = await _v1(account, settings).customers.list_async(filters)
+    found = [_plain(customer) for customer in page.data]
+    return next((c for c in found if c["metadata"].get("portal_customer") == invoice.customer_key), None)
 
 
 async def retrieve_customer(account: Account, settings: Settings, customer: str) -> Raw:

@@ -34,18 +34,18 @@ FIELDS = (
     CredentialField(
         "publishable_key",
         "Publishable key",
-        "Starts with pk_test_ or pk_live_. It is safe to show in a browser.",
+        "Starts with `pk_test_` or `pk_live_`. It is safe to show in a browser.",
     ),
     CredentialField(
         "secret_key",
         "Secret key or restricted key",
-        "Starts with sk_ or rk_. We encrypt it and never show it again. A restricted key is recommended.",
+        "Starts with `sk_` or `rk_`. We encrypt it and never show it again.",
         secret=True,
     ),
     CredentialField(
         "webhook_secret",
         "Webhook signing secret",
-        "Starts with whsec_. Stripe shows it after you add the address above.",
+        "Starts with `whsec_`.",
         secret=True,
         webhook=True,
     ),

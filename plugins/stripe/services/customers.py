@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from plugins.stripe.gateway import payments as gateway
-from portal.sdk import Account, PayableInvoice, connection, current_settings
+from portal.sdk import Account, PayableInvoice, Task, connection, current_settings
 
 
-async def stripe_customer_for(account: Account, invoice: PayableInvoice) -> str:
+async def stripe_customer_for(account: Account, invoice: PayableInvoice, task: Task) -> str:
     """The id of Stripe's customer for the invoice's customer; made when there is none.
 
     Raises:
@@ -15,8 +15,11 @@ async def stripe_customer_for(account: Account, invoice: PayableInvoice) -> str:
     known = await _linked(account.id, invoice.customer_id)
     if known:
         return known
-    key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}"
-    made = await gateway.create_customer(account, current_settings(), key=key, invoice=invoice)
+    settings = current_settings()
+    made = None if task.first else await gateway.find_customer(account, settings, invoice=invoice)
+    if made is None:
+        key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}{task.key_suffix}"
+        made = await gateway.create_customer(account, settings, key=key, invoice=invoice)
     return await _link(account, invoice, str(made["id"]))
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
 from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.gateway.client import FailureReplayed
 from plugins.stripe.services.customers import stripe_customer_for
 from plugins.stripe.services.links import save_links
 from plugins.stripe.services.readings import reading_of_invoice
@@ -17,6 +18,7 @@ from portal.sdk import (
     Task,
     current_settings,
     payable_invoice,
+    renew_key,
     run_task,
     transaction,
 )
@@ -37,8 +39,16 @@ async def publish_invoice(account: Account, task: Task) -> Reading:
     """Make sure that Stripe has this invoice, finalised, once.
 
     Three calls, each with an idempotency key that was stored before the first one and a step that can be
-    repeated: create, add lines, finalise. What is already done is seen in the invoice itself.
+    repeated: create, add lines, finalise. What is already done is seen in the invoice itself. A key for which
+    Stripe stored a failure is replaced, after a look for what that failure may have left.
     """
+    try:
+        return await _publish(account, task)
+    except FailureReplayed:
+        return await _publish(account, await renew_key(task))
+
+
+async def _publish(account: Account, task: Task) -> Reading:
     invoice = await payable_invoice(task.subject_id)
     if invoice.status in ("void", "draft"):
         return Reading(words="There is nothing to send any more.")
@@ -72,8 +82,8 @@ async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
     settings = current_settings()
     if invoice.external_id:
         return await gateway.retrieve_invoice(account, settings, invoice.external_id)
-    customer = await stripe_customer_for(account, invoice)
-    if task.key_may_be_forgotten:
+    customer = await stripe_customer_for(account, invoice, task)
+    if not task.first:
         since = task.created_at - timedelta(minutes=5)
         found = await gateway.find_invoice(
             account, settings, customer=customer, portal_key=invoice.key, since=since

@@ -68,7 +68,7 @@ async def locate(account: Account, event: StoredEvent) -> Subject | str:
     if stripe_invoice is None:
         return NOT_OURS
     related = await linked_ids(account.id, stripe_invoice)
-    return Subject(f"invoice:{stripe_invoice}", (*related, *_own_ids(event)))
+    return Subject(f"invoice:{stripe_invoice}", related)
 
 
 async def read(account: Account, subject: Subject, events: Sequence[StoredEvent]) -> Reading:
@@ -112,10 +112,6 @@ async def _invoice_of(account: Account, event: StoredEvent) -> str | None:
     return pointer.invoice if ours else None
 
 
-def _own_ids(event: StoredEvent) -> tuple[str, ...]:
-    return (event.object_id,)
-
-
 async def _read_customer(account: Account, external_id: str, events: Sequence[StoredEvent]) -> Reading:
     deleted = any(event.type == "customer.deleted" for event in events)
     try:
@@ -152,7 +148,9 @@ def _portal_key(raw: dict[str, Any]) -> str | None:
 
 class _Thing(msgspec.Struct):
     object: str = ""
-    id: str | None = ""
+    id: str | None = None
+    invoice: Any = None
+    payment_intent: Any = None
 
 
 class _Data(msgspec.Struct):
@@ -176,11 +174,14 @@ _decoder = msgspec.json.Decoder(_Event)
 
 def _received(body: bytes) -> ReceivedEvent:
     event = _decoder.decode(body)
+    thing = event.data.object
+    pointer = points_at(msgspec.structs.asdict(thing))
     return ReceivedEvent(
         external_id=_short(event.id),
         type=_short(event.type),
-        object_kind=_short(event.data.object.object),
-        object_id=_short(event.data.object.id or ""),
+        object_kind=_short(thing.object),
+        object_id=_short(thing.id or ""),
+        group_id=_short(pointer.invoice or pointer.payment_intent or thing.id or ""),
         mode=Mode.LIVE if event.livemode else Mode.TEST,
         api_version=event.api_version,
         account_external_id=event.account,
