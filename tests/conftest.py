@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from litestar import Litestar
 
 # Before anything reads the settings: tests never touch a person's own data.
 _HOME = Path(tempfile.mkdtemp(prefix="portal-tests-"))
@@ -16,8 +17,11 @@ os.environ.setdefault("PORTAL_DATA_DIR", str(_HOME))
 os.environ.setdefault("PORTAL_BASE_URL", "http://testserver.local")
 os.environ.pop("PORTAL_BROKER_URL", None)
 
-from portal.database import embedded, engine, migrations  # noqa: E402 - after the environment is set
+from portal.app import create_app  # noqa: E402 - after the environment is set
+from portal.database import embedded, engine, migrations  # noqa: E402
 from portal.settings import Settings, current_settings  # noqa: E402
+from portal.web.request import Role  # noqa: E402
+from tests.visitors import Visitor, add_person, sign_in_as  # noqa: E402
 
 NEVER_EMPTIED = frozenset({"migration"})
 
@@ -66,3 +70,33 @@ async def empty_tables(settings: Settings) -> None:
             await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Litestar:
+    """The application, as the web server loads it; `database` opens the pool."""
+    return create_app(settings)
+
+
+@pytest.fixture
+async def visitor(app: Litestar, database: None) -> AsyncIterator[Visitor]:
+    """A browser that nobody signed in with, on an empty portal."""
+    visitor = Visitor(app)
+    yield visitor
+    await visitor.http.aclose()
+
+
+@pytest.fixture
+async def owner(visitor: Visitor) -> Visitor:
+    """The browser of the owner of a portal that was set up."""
+    await sign_in_as(visitor, await add_person())
+    return visitor
+
+
+@pytest.fixture
+async def viewer(app: Litestar, database: None) -> AsyncIterator[Visitor]:
+    """The browser of somebody who may only read."""
+    visitor = Visitor(app)
+    await sign_in_as(visitor, await add_person(role=Role.VIEWER, email="vic@example.com", name="Vic"))
+    yield visitor
+    await visitor.http.aclose()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
 from portal.accounts import forms, pages
@@ -45,9 +46,9 @@ async def list_accounts(request: PortalRequest) -> Response[str]:
 @get(pages.BASE + "/{plugin_id:str}")
 async def show_provider(
     request: PortalRequest,
-    plugin_id: str,
-    account: int | None = None,
-    new: str = "",
+    plugin_id: FromPath[str],
+    account: FromQuery[int | None] = None,
+    new: FromQuery[str] = "",
 ) -> Response[str]:
     """The connected page, or the connect form while there is no connection (or for one more)."""
     plugin = _plugin(request, plugin_id)
@@ -59,7 +60,7 @@ async def show_provider(
 
 
 @post(pages.BASE + "/{plugin_id:str}/check-field", status_code=200)
-async def check_field(request: PortalRequest, plugin_id: str) -> Response[str]:
+async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str]:
     """Words for one field while it is typed: no call to the provider, and nothing is kept."""
     plugin = _plugin(request, plugin_id)
     form = await read_form(request, *forms.form_fields(plugin))
@@ -79,7 +80,7 @@ async def check_field(request: PortalRequest, plugin_id: str) -> Response[str]:
 
 
 @post(pages.BASE + "/{plugin_id:str}/validate", status_code=200)
-async def validate(request: PortalRequest, plugin_id: str) -> Response[str] | ServerSentEvent:
+async def validate(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str] | ServerSentEvent:
     """Run the checks: row by row as a stream where scripts run, as a whole page where they do not."""
     plugin = _plugin(request, plugin_id)
     form = await read_form(request, *forms.form_fields(plugin), "account")
@@ -98,7 +99,7 @@ async def validate(request: PortalRequest, plugin_id: str) -> Response[str] | Se
 
 
 @post(pages.BASE + "/{plugin_id:str}/connect")
-async def connect(request: PortalRequest, plugin_id: str) -> Response[Any]:
+async def connect(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any]:
     """Check once more, then save: seal, write, note. Doubts are asked about first."""
     plugin = _plugin(request, plugin_id)
     form = await read_form(request, *forms.form_fields(plugin))
@@ -117,7 +118,7 @@ async def connect(request: PortalRequest, plugin_id: str) -> Response[Any]:
 
 
 @post(pages.BASE + "/{plugin_id:str}/use-sandbox", status_code=200)
-async def use_sandbox(request: PortalRequest, plugin_id: str) -> Response[str]:
+async def use_sandbox(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str]:
     """Fill the form with the local sandbox's keys. Nothing is saved."""
     plugin = _plugin(request, plugin_id)
     await read_form(request)
@@ -135,7 +136,7 @@ async def use_sandbox(request: PortalRequest, plugin_id: str) -> Response[str]:
 
 @get(pages.BASE + "/{plugin_id:str}/disconnect", guards=ADMIN)
 async def ask_to_disconnect(
-    request: PortalRequest, plugin_id: str, account: int | None = None
+    request: PortalRequest, plugin_id: FromPath[str], account: FromQuery[int | None] = None
 ) -> Response[str]:
     """What disconnecting will do, and the phrase to type."""
     plugin = _plugin(request, plugin_id)
@@ -144,7 +145,7 @@ async def ask_to_disconnect(
 
 
 @post(pages.BASE + "/{plugin_id:str}/disconnect")
-async def end_connection(request: PortalRequest, plugin_id: str) -> Response[Any]:
+async def end_connection(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any]:
     """Disconnect when the account's name was typed."""
     plugin = _plugin(request, plugin_id)
     form = await read_form(request, "account", "confirmation")

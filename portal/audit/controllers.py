@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from litestar import Response, get
+from litestar.params import FromQuery
 
 from portal.audit.queries import AuditFilter, known_actions, list_entries
 from portal.audit.services import Entry
@@ -24,7 +25,12 @@ OBJECT_PAGES = {
 
 @get("/audit-log", name="audit-log")
 async def show_log(
-    request: PortalRequest, *, action: str = "", kind: str = "", object_id: str = "", page_at: str = ""
+    request: PortalRequest,
+    *,
+    action: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    object_id: FromQuery[str] = "",
+    page_at: FromQuery[str] = "",
 ) -> Response[str]:
     """The list, or its table alone for htmx."""
     wanted = AuditFilter(*(text.strip()[:LONGEST_FILTER] for text in (action, kind, object_id)))

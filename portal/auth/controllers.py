@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
+from litestar.params import FromQuery
 
 from portal.auth import services
 from portal.auth.limits import TooManyAttempts, admit
@@ -27,7 +28,7 @@ SETUP_FIELDS = ("token", "organisation", "currency", "time_zone", "name", "email
 
 
 @get("/setup")
-async def show_setup(request: PortalRequest, token: str = "") -> Response[str]:
+async def show_setup(request: PortalRequest, token: FromQuery[str] = "") -> Response[str]:
     """The form of the first run; gone once somebody can sign in."""
     await _demand_link(request, token)
     return _setup_page(request, {"token": token, "currency": "usd", "time_zone": "UTC"})
@@ -61,7 +62,7 @@ async def check_setup_field(request: PortalRequest) -> Response[str]:
 
 
 @get("/sign-in")
-async def show_sign_in(request: PortalRequest, next: str = "") -> Response[Any]:  # noqa: A002 - the address says next
+async def show_sign_in(request: PortalRequest, next: FromQuery[str] = "") -> Response[Any]:  # noqa: A002 - the address says next
     """The form; somebody who is signed in already goes on."""
     if request.visitor:
         return redirect(request, safe_path(next))

@@ -6,6 +6,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor
 from portal.errors import Conflict
@@ -26,7 +28,7 @@ LONGEST_SEARCH: Final = 100
 
 @get("/invoices", name="invoices")
 async def show_list(
-    request: PortalRequest, tab: str = "all", q: str = "", page_at: str = ""
+    request: PortalRequest, tab: FromQuery[str] = "all", q: FromQuery[str] = "", page_at: FromQuery[str] = ""
 ) -> Response[str]:
     """The list, or its table alone for htmx."""
     wanted = InvoiceFilter(today_of(request), _tab(tab), q.strip()[:LONGEST_SEARCH])
@@ -45,14 +47,14 @@ async def show_list(
 
 
 @get("/invoices/{invoice_id:int}", name="invoice")
-async def show_invoice(request: PortalRequest, invoice_id: int) -> Response[str]:
+async def show_invoice(request: PortalRequest, invoice_id: FromPath[int]) -> Response[str]:
     """One invoice; it changes by itself while it is open."""
     context = await invoice_context(request, invoice_id)
     return page(request, "invoices/detail.html", live=f"/invoices/{invoice_id}/live", **context)
 
 
 @post("/invoices/{invoice_id:int}/finalise")
-async def finalise_invoice(request: PortalRequest, invoice_id: int) -> Response[bytes]:
+async def finalise_invoice(request: PortalRequest, invoice_id: FromPath[int]) -> Response[bytes]:
     """Give it a number and a pay link. A second press says that it is done and shows the invoice."""
     await read_form(request)
     try:
@@ -65,7 +67,7 @@ async def finalise_invoice(request: PortalRequest, invoice_id: int) -> Response[
 
 
 @get("/invoices/{invoice_id:int}/void", guards=[require_role("admin")])
-async def ask_void(request: PortalRequest, invoice_id: int) -> Response[Any]:
+async def ask_void(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
     """The question as a page of its own, for browsers without scripts."""
     context = await invoice_context(request, invoice_id)
     if not context["actions"].void:
@@ -76,7 +78,7 @@ async def ask_void(request: PortalRequest, invoice_id: int) -> Response[Any]:
 
 
 @post("/invoices/{invoice_id:int}/void")
-async def void_invoice(request: PortalRequest, invoice_id: int) -> Response[Any]:
+async def void_invoice(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
     """Declare it void once its number was typed."""
     form = await read_form(request, "confirmation")
     context = await invoice_context(request, invoice_id)
@@ -92,7 +94,7 @@ async def void_invoice(request: PortalRequest, invoice_id: int) -> Response[Any]
 
 
 @post("/invoices/{invoice_id:int}/retry-sync")
-async def retry_sync(request: PortalRequest, invoice_id: int) -> Response[bytes]:
+async def retry_sync(request: PortalRequest, invoice_id: FromPath[int]) -> Response[bytes]:
     """Send again what the provider refused or did not hear."""
     await read_form(request)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor
 from portal.customers.queries import customer_exists, customer_options
@@ -41,7 +43,7 @@ REMOVE = "remove-"
 
 
 @get("/invoices/new", guards=[require_role("admin")])
-async def show_new(request: PortalRequest, customer: str = "") -> Response[str]:
+async def show_new(request: PortalRequest, customer: FromQuery[str] = "") -> Response[str]:
     """An empty form, due after the usual terms."""
     settings = await organisation()
     due = default_due(today_of(request), settings.terms_days)
@@ -69,7 +71,7 @@ async def save_new(request: PortalRequest) -> Response[Any]:
 
 
 @get("/invoices/{invoice_id:int}/edit", guards=[require_role("admin")])
-async def show_edit(request: PortalRequest, invoice_id: int) -> Response[Any]:
+async def show_edit(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
     """The form of a draft; a finalised invoice is shown instead."""
     invoice = await find_invoice(invoice_id, today=today_of(request))
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -79,7 +81,7 @@ async def show_edit(request: PortalRequest, invoice_id: int) -> Response[Any]:
 
 
 @post("/invoices/{invoice_id:int}/edit")
-async def save_edit(request: PortalRequest, invoice_id: int) -> Response[Any]:
+async def save_edit(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
     """Replace the draft, unless somebody else saved it meanwhile."""
     sent = await read_form(request, *FIELDS)
     given, wish = read_input(sent), sent.text("do")

@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import MediaType
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from portal.contract.errors import ProviderError
@@ -37,7 +38,7 @@ FORM_STATES = frozenset({PayState.READY, PayState.PARTLY_PAID, PayState.PROCESSI
 
 
 @get("/pay/{token:str}", opt=PAY, name="pay.page")
-async def show_page(token: str, request: PortalRequest) -> Response[str]:
+async def show_page(token: FromPath[str], request: PortalRequest) -> Response[str]:
     """The invoice and the form to pay it; a wrong link tells nothing about any invoice."""
     link = await invoice_by_pay_token(token)
     if link is None:
@@ -47,7 +48,7 @@ async def show_page(token: str, request: PortalRequest) -> Response[str]:
 
 
 @get("/pay/{token:str}/return", opt=PAY, name="pay.return")
-async def show_return(token: str, request: PortalRequest) -> Response[str]:
+async def show_return(token: FromPath[str], request: PortalRequest) -> Response[str]:
     """Where a bank sends the customer back to. Its query is not believed: we look ourselves."""
     link = await invoice_by_pay_token(token)
     if link is None:
@@ -57,7 +58,7 @@ async def show_return(token: str, request: PortalRequest) -> Response[str]:
 
 
 @get("/pay/{token:str}/card", opt=PAY, name="pay.card")
-async def show_card(token: str, request: PortalRequest) -> Response[str]:
+async def show_card(token: FromPath[str], request: PortalRequest) -> Response[str]:
     """The payment card alone, as it stands now."""
     link = await invoice_by_pay_token(token)
     if link is None:
@@ -66,7 +67,7 @@ async def show_card(token: str, request: PortalRequest) -> Response[str]:
 
 
 @post("/pay/{token:str}/start", opt=PAY, status_code=200, name="pay.start")
-async def start(token: str) -> Response[dict[str, Any]]:
+async def start(token: FromPath[str]) -> Response[dict[str, Any]]:
     """What the browser needs to pay. Amount and currency come from our row alone."""
     link = await invoice_by_pay_token(token)
     if link is None:
@@ -79,7 +80,7 @@ async def start(token: str) -> Response[dict[str, Any]]:
 
 
 @post("/pay/{token:str}/refresh", opt=PAY, status_code=200, name="pay.refresh")
-async def refresh(token: str) -> Response[dict[str, Any]]:
+async def refresh(token: FromPath[str]) -> Response[dict[str, Any]]:
     """Look at the provider now, so that the page need not wait for a webhook."""
     link = await invoice_by_pay_token(token)
     if link is None:
@@ -90,7 +91,7 @@ async def refresh(token: str) -> Response[dict[str, Any]]:
 
 
 @get("/pay/{token:str}/live", opt=PAY, name="pay.live")
-async def live(token: str, request: Request[Any, Any, Any]) -> Response[Any]:
+async def live(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
     """Tells the open page that the invoice changed."""
     link = await invoice_by_pay_token(token)
     if link is None:

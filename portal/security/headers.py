@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -21,6 +22,8 @@ ADMIN_DIRECTIVES: Directives = {
 ADMIN_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 PAY_PERMISSIONS = "camera=(), geolocation=(), microphone=(), usb=()"
 """`payment` stays open: wallets need it in the provider's frame."""
+SECURE_HOST = re.compile(r"https://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?")
+LOOPBACK_HOST = re.compile(r"https?://(127\.0\.0\.1|localhost)(:\d{1,5})?")
 ONE_YEAR = 31_536_000
 
 
@@ -76,9 +79,8 @@ def security_headers(route_class: RouteClass, *, secure: bool) -> dict[str, str]
 
 
 def _is_host(source: str) -> bool:
-    scheme, _, host = source.partition("://")
-    loopback = host.split(":")[0] in ("127.0.0.1", "localhost")
-    return (scheme == "https" and bool(host.strip("*./"))) or (scheme == "http" and loopback)
+    """A host with its scheme and nothing else: one semicolon would begin a directive of the plugin's own."""
+    return SECURE_HOST.fullmatch(source) is not None or LOOPBACK_HOST.fullmatch(source) is not None
 
 
 def _write(directives: Directives) -> str:

@@ -7,6 +7,7 @@ import logging
 
 import asyncpg
 from litestar import Request, Response, post
+from litestar.params import FromPath
 from litestar.status_codes import (
     HTTP_200_OK,
     HTTP_400_BAD_REQUEST,
@@ -32,7 +33,9 @@ logger = logging.getLogger("portal.webhooks")
     request_max_body_size=MOST_BYTES,
     name="webhook.receive",
 )
-async def receive_delivery(plugin_id: str, token: str, request: Request) -> Response[dict[str, str]]:  # type: ignore[type-arg]  # any state
+async def receive_delivery(
+    plugin_id: FromPath[str], token: FromPath[str], request: Request
+) -> Response[dict[str, str]]:  # type: ignore[type-arg]  # any state
     """Answer 200 once the event is committed, 4xx to what is not genuine, 503 while the database is away."""
     plugin = plugin_by_id(plugin_id)
     if plugin is None:

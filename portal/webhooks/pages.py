@@ -5,6 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from litestar import Response, get
+from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery
 
 from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
@@ -22,7 +24,10 @@ from portal.webhooks.queries import (
 
 @get("/webhook-events", name="webhook-events")
 async def show_list(
-    request: PortalRequest, status: str = "", kind: str = "", page_at: str = ""
+    request: PortalRequest,
+    status: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    page_at: FromQuery[str] = "",
 ) -> Response[str]:
     """The log, or its table alone for htmx."""
     wanted = EventFilter(EventState(status) if status in list(EventState) else None, kind.strip()[:100])
@@ -39,7 +44,7 @@ async def show_list(
 
 
 @get("/webhook-events/{event_id:int}", name="webhook-event")
-async def show_event(request: PortalRequest, event_id: int) -> Response[str]:
+async def show_event(request: PortalRequest, event_id: FromPath[int]) -> Response[str]:
     """One event. Its payload is for admins alone: it holds names and addresses."""
     event = await find_event(event_id)
     payload = await readable_payload(event_id) if request.user.role.covers(Role.ADMIN) else None
