@@ -129,7 +129,7 @@
   function setPaying(on) {
     paying = on;
     $("submit")?.setAttribute("aria-busy", on);
-    element?.update({ readOnly: on });
+    if (!on) element?.update({ readOnly: false });
     showLabel();
   }
 
@@ -273,6 +273,7 @@
   async function confirm() {
     const checked = await elements.submit();
     if (checked.error) return checked;
+    element.update({ readOnly: true });
     if (source?.readyState !== EventSource.OPEN && !(await isCurrent())) return {};
     const confirmParams = { return_url: session.return_url };
     return stripe.confirmPayment({ elements, confirmParams, redirect: "if_required" });

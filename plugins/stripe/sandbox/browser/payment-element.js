@@ -69,8 +69,10 @@ function collapse() {
   tellChange();
 }
 
+/** The first field that is wrong, else the first. */
 function focus() {
-  document.querySelector(`#${selected() || methods()[0]} .body input`)?.focus();
+  const inputs = `#${selected() || methods()[0]} .body input`;
+  (document.querySelector(`${inputs}[aria-invalid=true]`) || document.querySelector(inputs))?.focus();
 }
 
 function clear() {
@@ -80,32 +82,26 @@ function clear() {
   tellChange();
 }
 
-/** elements.submit(): every problem is shown, the first one is returned and gets the focus. */
+/** elements.submit(): every problem is shown, the first one is returned. */
 function validate() {
   const method = selected();
   if (!method) return { error: incomplete("payment_method", "Please select a payment method.") };
   const problems = FIELDS[method].map((field) => [field, check(field)]);
   for (const [field, problem] of problems) showError(field, problem);
-  const [field, error] = problems.find(([, problem]) => problem) || [];
-  if (!error) return { selectedPaymentMethod: method };
-  $(field).focus();
-  return { error };
+  const [, error] = problems.find(([, problem]) => problem) || [];
+  return error ? { error } : { selectedPaymentMethod: method };
 }
 
-/** Make the method first: its details go to the API in a call of their own, whatever comes of the payment. */
 async function confirm({ clientSecret, params }) {
   const { error } = validate();
   if (error) return { error };
   const { payment_method_data: more = {}, ...rest } = params;
-  const { key } = setting;
-  const made = await callApi("POST", "payment_methods", { ...methodParams(more), key });
-  if (made.error) return made;
   return callApi("POST", `${pathOf(clientSecret)}/confirm`, {
     ...rest,
-    ...confirmParams(),
-    payment_method: made.object.id,
+    payment_method_data: selected() === "card" ? cardData(more) : bankData(more),
+    payment_method_options: optionsOf(selected()),
     use_stripe_sdk: "true",
-    key,
+    key: setting.key,
     client_secret: clientSecret,
   });
 }
@@ -113,15 +109,14 @@ async function confirm({ clientSecret, params }) {
 // ---- what is sent
 
 const isManual = () => $("account").value === "microdeposits";
-const methodParams = (more) => (selected() === "card" ? cardParams(more) : bankParams(more));
 
-function cardParams(more) {
+function cardData(more) {
   const [month, year] = expiryParts();
   const card = { number: digits("number"), exp_month: month, exp_year: 2000 + year, cvc: digits("cvc") };
   return { ...more, type: "card", card };
 }
 
-function bankParams(more) {
+function bankData(more) {
   const account = isManual()
     ? { account_number: "000123456789", routing_number: ROUTING_NUMBER }
     : { financial_connections_account: INSTANT_ACCOUNT + $("account").value };
@@ -133,13 +128,9 @@ function bankParams(more) {
   };
 }
 
-/** A debit needs a mandate, and an account typed in by hand the slow way of proving it. */
-function confirmParams() {
-  if (selected() === "card") return {};
-  const mandate = { customer_acceptance: { type: "online", online: { infer_from_client: "true" } } };
-  const options = { us_bank_account: { verification_method: "microdeposits" } };
-  return { mandate_data: mandate, payment_method_options: isManual() ? options : undefined };
-}
+/** An account that is typed in by hand is proved the slow way. */
+const optionsOf = (method) =>
+  method !== "card" && isManual() ? { us_bank_account: { verification_method: "microdeposits" } } : undefined;
 
 // ---- the methods
 

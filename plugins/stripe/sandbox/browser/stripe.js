@@ -197,6 +197,16 @@
     }
   }
 
+  /** A call that may end at a wrong field. Only the page can give the frame the focus; then the frame passes it on. */
+  async function withFocus(frame, method, argument) {
+    const result = await frame.call(method, argument).catch((error) => ({ error }));
+    if (result.error?.type === "validation_error") {
+      frame.node.focus();
+      await frame.call("focus");
+    }
+    return result;
+  }
+
   const SECRET = /^((?:pi|seti)_[^_]+)_secret_.+$/;
 
   function idOf(secret, call) {
@@ -276,7 +286,7 @@
 
     async submit() {
       this.wasSubmitted = true;
-      return this.frame("elements.submit()").call("validate").catch((error) => ({ error }));
+      return withFocus(this.frame("elements.submit()"), "validate");
     }
   }
 
@@ -359,7 +369,7 @@
     const secret = clientSecret || elements.options.clientSecret;
     idOf(secret, call);
     const argument = { clientSecret: secret, params: confirmParams };
-    const sent = await elements.frame(call).call("confirm", argument).catch((error) => ({ error }));
+    const sent = await withFocus(elements.frame(call), "confirm", argument);
     const result = await takeNextAction(key, secret, sent);
     if (result.error || redirect === "if_required") return result;
     return goBack(result.paymentIntent || result.setupIntent, confirmParams.return_url);

@@ -65,6 +65,10 @@ class Visitor:
         """Wait until the form can be filled in."""
         await expect(self.page.locator("#options:not(.loading)")).to_be_visible()
 
+    def note(self, request: Request) -> None:
+        """Remember what the tab asked for."""
+        self.asked.append(request)
+
     def confirmations(self) -> list[Request]:
         """The calls that asked Stripe to take the money."""
         return [request for request in self.asked if request.url.endswith("/confirm")]
@@ -78,9 +82,7 @@ async def new_visitor(context: BrowserContext) -> Visitor:
         "console", lambda line: visitor.complaints.append(line.text) if line.type == "error" else None
     )
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-    visitor.page.on(
-        "request", lambda request: visitor.asked.append(request)
-    )  # Playwright cannot mark a bound append
+    visitor.page.on("request", visitor.note)
     return visitor
 
 
