@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor, timeline
+from portal.contract.facts import Mode
 from portal.customers.forms import FIELDS, CustomerInput, parse_input, read_input, stored_input
 from portal.customers.queries import find_customer, list_customers
 from portal.customers.services import create_customer, update_customer
@@ -28,10 +30,12 @@ FORM = "customers/form.html"
 
 
 @get("/customers", name="customers")
-async def show_list(request: PortalRequest, q: str = "", page_at: str = "") -> Response[str]:
+async def show_list(
+    request: PortalRequest, q: FromQuery[str] = "", page_at: FromQuery[str] = ""
+) -> Response[str]:
     """The list, or its table alone for htmx."""
     search = q.strip()[:LONGEST_SEARCH]
-    found = await list_customers(search, read_cursor(page_at))
+    found = await list_customers(search, read_cursor(page_at), mode=_mode(request))
     return page(
         request,
         "customers/list.html",
@@ -44,7 +48,7 @@ async def show_list(request: PortalRequest, q: str = "", page_at: str = "") -> R
 
 
 @get("/customers/new", guards=[require_role("admin")])
-async def show_new(request: PortalRequest, then: str = "") -> Response[str]:
+async def show_new(request: PortalRequest, then: FromQuery[str] = "") -> Response[str]:
     """An empty form; `then` leads back to the page that needed a customer."""
     given = CustomerInput(form_key=new_form_key(), then=safe_path(then, otherwise=""))
     return _form(request, given, None)
@@ -68,26 +72,26 @@ async def save_new(request: PortalRequest) -> Response[Any]:
 
 
 @get("/customers/{customer_id:int}", name="customer")
-async def show_customer(request: PortalRequest, customer_id: int) -> Response[str]:
+async def show_customer(request: PortalRequest, customer_id: FromPath[int]) -> Response[str]:
     """One customer: profile, links, invoices, what happened."""
     return page(
         request,
         "customers/detail.html",
-        customer=await find_customer(customer_id, today=_today(request)),
+        customer=await find_customer(customer_id, today=_today(request), mode=_mode(request)),
         entries=await timeline("customer", customer_id),
         may_write=_may_write(request),
     )
 
 
 @get("/customers/{customer_id:int}/edit", guards=[require_role("admin")])
-async def show_edit(request: PortalRequest, customer_id: int) -> Response[str]:
+async def show_edit(request: PortalRequest, customer_id: FromPath[int]) -> Response[str]:
     """The form with what is stored."""
-    customer = await find_customer(customer_id, today=_today(request))
+    customer = await find_customer(customer_id, today=_today(request), mode=_mode(request))
     return _form(request, stored_input(customer), customer_id)
 
 
 @post("/customers/{customer_id:int}/edit")
-async def save_edit(request: PortalRequest, customer_id: int) -> Response[Any]:
+async def save_edit(request: PortalRequest, customer_id: FromPath[int]) -> Response[Any]:
     """Save the changes, unless somebody else did meanwhile."""
     given = read_input(await read_form(request, *FIELDS))
     try:
@@ -125,6 +129,11 @@ def _form(
 
 def _may_write(request: PortalRequest) -> bool:
     return request.user.role.covers(Role.ADMIN)
+
+
+def _mode(request: PortalRequest) -> Mode:
+    """Whose figures count: the connected mode, live when nothing is connected."""
+    return Mode(request.visit.mode or Mode.LIVE)
 
 
 def _today(request: PortalRequest) -> date:

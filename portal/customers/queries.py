@@ -28,7 +28,7 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """A line of the list. `balance` has one amount for each currency and mode in which something is owed."""
+    """A line of the list. `balance` has one amount for each currency in which something is owed."""
 
     id: int
     name: str
@@ -78,27 +78,32 @@ class CustomerDetail:
     more_invoices: bool
 
 
-async def list_customers(search: str, cursor: Cursor, *, size: int = PAGE_SIZE) -> Slice[CustomerRow]:
-    """Newest first. The search finds the start of a name or an e-mail address, or a provider's whole id."""
+async def list_customers(
+    search: str, cursor: Cursor, *, mode: Mode, size: int = PAGE_SIZE
+) -> Slice[CustomerRow]:
+    """Newest first; balances count invoices of `mode` alone.
+
+    The search finds the start of a name or an e-mail address, or a provider's whole id.
+    """
     async with connection() as held:
         read = await _read_ids(held, search, cursor, size)
         if is_first_page_again(read, cursor, size):
             cursor = START
             read = await _read_ids(held, search, cursor, size)
         ids = cut(read, cursor, size, id_of=int)
-        rows = await held.fetch(_ROWS, list(ids.rows))
+        rows = await held.fetch(_ROWS, list(ids.rows), mode.value)
     found = {row["id"]: _row(row) for row in rows}
     return Slice(tuple(found[id_] for id_ in ids.rows if id_ in found), ids.newer, ids.older)
 
 
-async def find_customer(customer_id: int, *, today: date) -> CustomerDetail:
-    """One customer with links and newest invoices.
+async def find_customer(customer_id: int, *, today: date, mode: Mode) -> CustomerDetail:
+    """One customer with links and newest invoices; the balance counts invoices of `mode` alone.
 
     Raises:
         NotFound: there is none.
     """
     async with connection() as held:
-        rows = await held.fetch(_ROWS, [customer_id])
+        rows = await held.fetch(_ROWS, [customer_id], mode.value)
         if not rows:
             raise NotFound("There is no such customer.")
         links = await held.fetch(_LINKS, customer_id)
@@ -185,7 +190,8 @@ FROM customer c LEFT JOIN LATERAL (
            array_agg(o.owed ORDER BY o.currency) AS owed
     FROM (
         SELECT i.currency, sum(i.total_minor - i.amount_paid_minor)::bigint AS owed FROM invoice i
-        WHERE i.customer = c.id AND i.status IN ('open', 'processing', 'partly_paid') GROUP BY i.currency
+        WHERE i.customer = c.id AND i.mode = $2 AND i.status IN ('open', 'processing', 'partly_paid')
+        GROUP BY i.currency
     ) o
 ) b ON true
 WHERE c.id = ANY($1::bigint[])

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
-from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor
 from portal.errors import Conflict

@@ -99,6 +99,11 @@ class InvoiceDetail:
         return Money(max(left, 0), self.currency)
 
     @property
+    def owed(self) -> bool:
+        """Whether the amount due means something: not before the invoice is final, nor once it is void."""
+        return self.status not in (InvoiceStatus.DRAFT, InvoiceStatus.VOID)
+
+    @property
     def name(self) -> str:
         """What people call it: its number, or `Draft 17`."""
         return self.number or f"Draft {self.id}"
@@ -162,7 +167,8 @@ _INVOICE = """
 SELECT i.id, i.number, i.status, shown_invoice_status(i.status, i.due_date, $2) AS shown_status, i.mode,
        i.currency, i.subtotal_minor, i.tax_minor, i.total_minor, i.amount_paid_minor, i.due_date, i.memo,
        i.footer, i.version, i.created_at, i.finalised_at, i.paid_at, i.customer AS customer_id,
-       c.name AS customer_name, c.email AS customer_email, i.account AS account_id, coalesce(a.title, '') AS account_title,
+       c.name AS customer_name, c.email AS customer_email, i.account AS account_id,
+       coalesce(a.title, '') AS account_title,
        coalesce(a.plugin, '') AS plugin, i.external_id, i.external_number, i.sync_state, i.sync_error,
        i.synced_at, i.pay_link_expires_at, i.pay_link_opened_at
 FROM invoice i JOIN customer c ON c.id = i.customer LEFT JOIN connected_account a ON a.id = i.account

@@ -6,7 +6,6 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
-from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor
 from portal.customers.queries import customer_exists, customer_options

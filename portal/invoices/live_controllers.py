@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from portal.invoices.views import live_fragments
@@ -13,12 +14,12 @@ from portal.web.live import LiveHub
 
 
 @get("/invoices/{invoice_id:int}/live", name="invoice.live")
-async def stream_invoice(invoice_id: int, request: Request[Any, Any, Any]) -> ServerSentEvent:
+async def stream_invoice(invoice_id: FromPath[int], request: Request[Any, Any, Any]) -> ServerSentEvent:
     """Send the parts of the page again after each commit that concerns the invoice."""
     hub: LiveHub = request.app.state.live
 
     async def changes() -> AsyncIterator[ServerSentEventMessage]:
-        async for changed in hub.changes(f"invoice:{invoice_id}"):
+        async for changed in hub.changes(f"invoice:{invoice_id}", at_once=True):
             if changed:
                 yield ServerSentEventMessage(data=await live_fragments(invoice_id, request))
             else:

@@ -48,9 +48,14 @@ class LiveHub:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def changes(self, topic: str) -> AsyncIterator[bool]:
-        """True when `topic` changed (several changes may be one), False every 15 s as a sign of life."""
+    async def changes(self, topic: str, *, at_once: bool = False) -> AsyncIterator[bool]:
+        """True when `topic` changed (several changes may be one), False every 15 s as a sign of life.
+
+        `at_once`: begin with True, for a page that may have missed a change between its rendering and this.
+        """
         event = asyncio.Event()
+        if at_once:
+            event.set()
         self._waiting[topic].add(event)
         try:
             while not self._closed.is_set():

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery
-from litestar.params import FromPath, FromQuery
 
 from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
