@@ -217,7 +217,9 @@
       await Promise.race([express, sleep(EXPRESS_MS)]);
       setReady(true);
     });
-    element.on("loaderror", () => show("unavailable"));
+    element.on("loaderror", async () => {
+      if (isOpen(await loadCard().catch(() => "ready"))) show("unavailable");
+    });
     element.on("change", ({ value }) => {
       method = value.type;
       showLabel();

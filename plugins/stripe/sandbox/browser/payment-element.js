@@ -237,6 +237,10 @@ $("form").addEventListener("focusout", ({ target }) => {
 
 $("form").addEventListener("submit", (event) => event.preventDefault());
 
+$("form").addEventListener("keydown", ({ key, target }) => {
+  if (key === "Enter" && target.matches("input")) send("enter");
+});
+
 // ---- what the page hears
 
 function tellChange() {

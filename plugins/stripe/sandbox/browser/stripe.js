@@ -152,6 +152,7 @@
 
     heard(event, detail) {
       if (event === "resize") this.frame.node.style.height = `${detail.height}px`;
+      else if (event === "enter") this.frame.node.closest("form")?.requestSubmit();
       else this.emit(event, detail);
     }
 

@@ -44,6 +44,7 @@ class PayPortal:
     theme: str | None = None
     start_status: int = 200
     start_body: dict[str, Any] = field(default_factory=dict)
+    start_refuses_once: bool = False
     refresh_works: bool = True
     live_works: bool = True
     payment_method: str = "Visa ending 4242"
@@ -82,7 +83,9 @@ class PayPortal:
         """The answer to start, as the portal gives it."""
         self.starts += 1
         if self.start_status != 200:
-            return self.start_status, self.start_body
+            refusal = self.start_status, self.start_body
+            self.start_status = 200 if self.start_refuses_once else self.start_status
+            return refusal
         if self.state not in ("ready", "partly_paid"):
             return 409, {"state": self.state}
         return 200, {

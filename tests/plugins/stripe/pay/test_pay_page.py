@@ -257,6 +257,35 @@ async def test_provider_down_leaves_a_way_to_try_again(browser: Browser, portal:
     await context.close()
 
 
+async def test_row_that_was_behind_is_asked_once_more(browser: Browser, portal: PayPortal) -> None:
+    portal.start_status, portal.start_body, portal.start_refuses_once = 409, {"state": "ready"}, True
+    async with visiting(browser, portal) as visitor:
+        await expect(visitor.button).to_have_text("Pay $480.00")
+    assert portal.starts == 2
+
+
+async def test_refusal_without_a_new_state_is_not_asked_for_ever(browser: Browser, portal: PayPortal) -> None:
+    portal.start_status, portal.start_body = 409, {"state": "paid"}
+    context = await browser.new_context()
+    visitor = await new_visitor(context)
+    await visitor.page.goto(portal.page_url)
+    await expect(visitor.card).to_contain_text("Online payment is not available right now")
+    assert portal.starts == 2
+    await context.close()
+
+
+async def test_keyboard_alone_is_enough_to_pay(browser: Browser, portal: PayPortal) -> None:
+    async with visiting(browser, portal) as visitor:
+        await visitor.form.get_by_label("Card number").focus()
+        await visitor.page.keyboard.type("4242424242424242")
+        await visitor.page.keyboard.press("Tab")
+        await visitor.page.keyboard.type("1234")
+        await visitor.page.keyboard.press("Tab")
+        await visitor.page.keyboard.type("123")
+        await visitor.page.keyboard.press("Enter")
+        await expect(visitor.card).to_contain_text("Payment received")
+
+
 @pytest.mark.parametrize("what", ["**/_sandbox/stripe.js", "**/pay/token/start"])
 async def test_blocked_script_or_connection_is_told(browser: Browser, portal: PayPortal, what: str) -> None:
     context = await browser.new_context()
