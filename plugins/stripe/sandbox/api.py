@@ -188,6 +188,10 @@ def _handled(handler: Handler, call: Call) -> Json:
         return handler(call)
     except ApiError as error:
         error.executed = error.status != NOT_BUILT
+        if call.publishable:
+            error.extra = {
+                k: visible_to_browser(v) if isinstance(v, dict) else v for k, v in error.extra.items()
+            }
         raise
 
 

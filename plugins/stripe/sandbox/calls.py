@@ -54,6 +54,11 @@ class Call:
 
     def emit(self, kind: str, row: Json, previous: Json | None = None) -> None:
         """Record an event about a row and start its deliveries."""
+        self.sandbox.check_event(kind, row)
+        self.send_event(kind, row, previous)
+
+    def send_event(self, kind: str, row: Json, previous: Json | None = None) -> Json:
+        """The same for any type, also one that Stripe does not know."""
         event = events.record(
             self.world,
             kind,
@@ -62,6 +67,7 @@ class Call:
             request={"id": self.request_id, "idempotency_key": self.idempotency_key},
         )
         self.sandbox.courier.send(self.world, event)
+        return event
 
     @contextmanager
     def changing(self, row: Json, event: str | None = None) -> Iterator[Json]:

@@ -183,9 +183,7 @@ def settle(sandbox: Sandbox, body: Json) -> Json:
 def emit(sandbox: Sandbox, body: Json) -> Json:
     """Make an event of any type about an object as it is now."""
     world, row = _holder(sandbox, body.get("object") or body["id"])
-    call = Call(sandbox, world)
-    call.emit(body["type"], row, body.get("previous_attributes"))
-    return next(world.table("event").newest({}, lambda _row: True))
+    return Call(sandbox, world).send_event(body["type"], row, body.get("previous_attributes"))
 
 
 @control("POST", "/events/{id}/resend")

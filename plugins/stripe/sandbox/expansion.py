@@ -7,6 +7,7 @@ from typing import Any
 
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.listing import embedded
+from plugins.stripe.sandbox.spec.shapes import expandable_fields
 from plugins.stripe.sandbox.store.ids import PREFIXES
 from plugins.stripe.sandbox.store.worlds import World
 
@@ -97,7 +98,8 @@ def _value(world: World, node: Json, key: str, path: str) -> Any:
         raise _not_expandable(node, path)
     value = node[key]
     if isinstance(value, str):
-        found = lookup(world, value)
+        expandable = expandable_fields(node.get("object", ""))
+        found = lookup(world, value) if expandable is None or key in expandable else None
         if found is None:
             raise _not_expandable(node, path)
         return found

@@ -10,6 +10,7 @@ from plugins.stripe.sandbox.authentication import Keyring
 from plugins.stripe.sandbox.delivery import Courier
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.faults import Faults
+from plugins.stripe.sandbox.spec import shapes
 from plugins.stripe.sandbox.store.worlds import World, new_worlds
 
 SHAPE_MODES = ("strict", "record", "off")
@@ -43,6 +44,16 @@ class Sandbox:
 
     def _changed(self) -> None:
         self.changes += 1
+
+    def check_event(self, kind: str, row: Json) -> None:
+        """Note an event whose type or object Stripe does not know."""
+        if self.shape_mode == "off":
+            return
+        wrong = shapes.object_problems(row)
+        if kind not in shapes.event_types():
+            wrong.append(f"{kind} is no event of Stripe's")
+        if wrong:
+            self.shape_errors.append({"operation": f"event {kind}", "problems": wrong[:20]})
 
     def reset(self) -> None:
         """Empty every world and forget faults, calls, made keys and pending deliveries."""

@@ -17,6 +17,16 @@ _FEATURES: Json = {
     "payment_method_save_usage": None,
 }
 
+_COMPONENTS = (
+    "active_entitlements",
+    "buy_button",
+    "customer_portal",
+    "customer_sheet",
+    "mobile_payment_element",
+    "payment_element",
+    "pricing_table",
+)
+
 
 @handles("POST /v1/customer_sessions")
 def create(call: Call) -> Json:
@@ -26,11 +36,10 @@ def create(call: Call) -> Json:
     customer = require_customer(call, call.params["customer"])
     given = call.params["components"]
     now = call.now(customer["id"])
-    names = ("buy_button", "customer_sheet", "mobile_payment_element", "payment_element", "pricing_table")
     return {
         "object": "customer_session",
         "client_secret": f"cuss_secret_{random_text(48)}",
-        "components": {name: _component(name, given.get(name) or {}) for name in names},
+        "components": {name: _component(name, given.get(name) or {}) for name in _COMPONENTS},
         "created": now,
         "customer": customer["id"],
         "customer_account": None,

@@ -52,6 +52,7 @@ def _open(call: Call, charge: Json, *, reason: str, inquiry: bool) -> None:
                 "has_evidence": False,
                 "past_due": False,
                 "submission_count": 0,
+                "submission_method": "not_submitted",
             },
             "is_charge_refundable": inquiry,
             "metadata": {},
@@ -137,7 +138,8 @@ def _submit(dispute: Json) -> None:
     warning = dispute["status"].startswith("warning")
     dispute["status"] = "warning_under_review" if warning else "under_review"
     details = dispute["evidence_details"]
-    dispute["evidence_details"] = details | {"submission_count": details["submission_count"] + 1}
+    count = details["submission_count"] + 1
+    dispute["evidence_details"] = details | {"submission_count": count, "submission_method": "manual"}
 
 
 def _decide(call: Call, dispute: Json) -> None:

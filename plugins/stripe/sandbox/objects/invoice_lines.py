@@ -176,7 +176,7 @@ def lines_of(table: Table, invoice_id: str) -> list[Json]:
 
 def update_item(call: Call, item: Json, given: Json) -> None:
     """Change an item of a draft, and the line that shows it."""
-    with call.changing(item, "invoiceitem.updated"):
+    with call.changing(item):
         _change_amount(call, item, given)
         for name in ("description", "discountable"):
             if name in given:
@@ -215,7 +215,7 @@ def remove_line(call: Call, line: Json, *, keep_item: bool) -> None:
     call.world.table("line_item").remove(line["id"])
     call.world.note(item["id"]).pop("line", None)
     if keep_item:
-        with call.changing(item, "invoiceitem.updated"):
+        with call.changing(item):
             item["invoice"] = None
         return
     call.world.table("invoiceitem").remove(item["id"])

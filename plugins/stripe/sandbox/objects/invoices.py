@@ -147,7 +147,7 @@ def _take_pending(call: Call, invoice: Json) -> None:
         if item["invoice"] is None and item["currency"] == invoice["currency"]
     ]
     for item in pending:
-        with call.changing(item, "invoiceitem.updated"):
+        with call.changing(item):
             add_line(call, invoice, item)
 
 

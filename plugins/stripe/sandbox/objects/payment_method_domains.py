@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-import typing
 
 from plugins.stripe.sandbox.calls import Call, handles
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.listing import listed, page
 from plugins.stripe.sandbox.objects.intents import CONFIGURATION
-from plugins.stripe.sandbox.spec.hints import namespace, resolve
 from plugins.stripe.sandbox.spec.shapes import object_classes
 
 _WALLETS = ("amazon_pay", "apple_pay", "google_pay", "klarna", "link", "paypal")
@@ -94,19 +92,8 @@ def validate(call: Call) -> Json:
 
 @functools.cache
 def _method_names() -> tuple[str, ...]:
-    """Every method a configuration knows: the fields of its SDK class that say whether they are available."""
-    cls = object_classes()["payment_method_configuration"]
-    names = namespace(cls.__module__)
-    fields = typing.get_type_hints(cls, names, dict(vars(cls)))
-    return tuple(f for f, hint in fields.items() if "available" in str(_annotations(hint, names)))
-
-
-def _annotations(hint: object, names: dict[str, object]) -> object:
-    for part in (*typing.get_args(hint), hint):
-        found = getattr(resolve(part, dict(names)), "__annotations__", None)
-        if found:
-            return found
-    return {}
+    """Every method a configuration knows: what its SDK class holds as a nested class."""
+    return tuple(sorted(getattr(object_classes()["payment_method_configuration"], "_inner_class_types", ())))
 
 
 def _configuration(call: Call) -> Json:

@@ -37,7 +37,7 @@ def create(call: Call) -> Json:
 def _card(card: cards.Card, given: Json, expiry: tuple[int, int]) -> Json:
     empty = (
         "address_city address_country address_line1 address_line1_check address_line2 address_state "
-        "address_zip address_zip_check dynamic_last4 name tokenization_method wallet"
+        "address_zip address_zip_check dynamic_last4 name tokenization_method"
     )
     return dict.fromkeys(empty.split()) | {
         "id": f"card_1{random_text(23)}",

@@ -59,6 +59,14 @@ def object_classes() -> dict[str, type[StripeObject]]:
     return {name: get_object_class("V1", name) for name in OBJECT_CLASSES}
 
 
+@functools.cache
+def event_types() -> frozenset[str]:
+    """Every snapshot event that Stripe sends."""
+    hint = next(h for f, h, _ in _annotations(object_classes()["event"]) if f == "type")
+    choices = (hint, *typing.get_args(hint))
+    return frozenset(c for h in choices for c in typing.get_args(h) if isinstance(c, str))
+
+
 _answer_checks: dict[str, Check] = {}
 
 
@@ -245,6 +253,26 @@ def _annotations(cls: type[StripeObject]) -> list[tuple[str, Any, Namespace]]:
                 if not field.startswith("_") and not _is_class_variable(hint):
                     found[field] = (field, hint, names)
     return list(found.values())
+
+
+@functools.cache
+def expandable_fields(kind: str) -> frozenset[str] | None:
+    """Fields of a kind that hold an id or, expanded, an object; None for kinds the SDK does not know."""
+    cls = object_classes().get(kind)
+    if cls is None:
+        return None
+    return frozenset(f for f, hint, names in _annotations(cls) if _is_expandable(hint, names))
+
+
+def _is_expandable(hint: Any, names: Namespace) -> bool:
+    hint = resolve(hint, names)
+    if typing.get_origin(hint) is list:
+        return _is_expandable(typing.get_args(hint)[0], names)
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return False
+    parts = [resolve(p, names) for p in typing.get_args(hint)]
+    objects = [p for p in parts if isinstance(p, type) and issubclass(p, StripeObject)]
+    return (str in parts and bool(objects)) or any(_is_expandable(p, names) for p in parts)
 
 
 def _is_class_variable(hint: Any) -> bool:
