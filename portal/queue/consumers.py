@@ -70,6 +70,7 @@ class PostgresConsumer(Consumer):
             return self._ready.get(timeout=self._plan.idle_seconds)
         except queue.Empty:
             if self._task.done():
+                self._task.result()  # an error it did not expect is Dramatiq's to log
                 raise ConnectionClosed("it has stopped") from None  # type: ignore[no-untyped-call]  # Dramatiq's
             return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from portal.queue import statements
+
+LONGEST_HOLD_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class Leases:
     def __init__(self, owner: uuid.UUID) -> None:
         self.owner = owner
         self._lock = threading.Lock()
-        self._held: set[int] = set()
+        self._held: dict[int, float] = {}
         self._outcomes = Outcomes()
         self._listener: Callable[[], None] | None = None
 
@@ -53,12 +56,16 @@ class Leases:
     def hold(self, job_ids: list[int]) -> None:
         """These were fetched; keep their leases."""
         with self._lock:
-            self._held.update(job_ids)
+            self._held.update(dict.fromkeys(job_ids, time.monotonic()))
 
     def held(self) -> list[int]:
-        """Every job that still needs its lease."""
+        """Every job that still needs its lease.
+
+        A job held longer than any may run is stuck in a thread that cannot be interrupted: its lease may end.
+        """
+        oldest = time.monotonic() - LONGEST_HOLD_SECONDS
         with self._lock:
-            return list(self._held)
+            return [job_id for job_id, since in self._held.items() if since > oldest]
 
     def count_held(self) -> int:
         """How many leases are kept."""
@@ -91,7 +98,8 @@ class Leases:
     def settled(self, outcomes: Outcomes) -> None:
         """PostgreSQL knows: forget the leases."""
         with self._lock:
-            self._held.difference_update(outcomes.ids())
+            for job_id in outcomes.ids():
+                self._held.pop(job_id, None)
 
     def put_back(self, outcomes: Outcomes) -> None:
         """PostgreSQL was not told: it is for the next connection to do."""

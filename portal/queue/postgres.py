@@ -116,8 +116,10 @@ class PostgresBroker(Broker):
     def close(self) -> None:
         """Close the connection and end the thread. The broker may be used again, which opens them again."""
         if self._loops.running:
-            self._run(self._writer.close())
-            self._loops.stop()
+            try:
+                self._run(self._writer.close())
+            finally:
+                self._loops.stop()
 
     def _start_afresh(self) -> None:
         self._owner = uuid.uuid4()

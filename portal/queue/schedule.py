@@ -20,7 +20,7 @@ from portal.errors import ConfigurationError
 from portal.queue import statements
 from portal.queue.connections import DATABASE_FAILED, connect, disconnect
 from portal.queue.doorbells import QueueUnavailable, enqueue
-from portal.queue.failures import WorkerNotReady, name_failure
+from portal.queue.failures import WorkerNotReady, describe_failure, name_failure
 from portal.queue.jobs import enqueue_in, purge_dead
 from portal.queue.messages import DEFAULT_QUEUE, build_message
 from portal.queue.postgres import PostgresBroker
@@ -88,11 +88,17 @@ class Ticker(Middleware):
     async def _start(self, broker: Broker) -> None:
         work = tick_forever(broker, periodic_jobs(), options=self._options)
         self._ticking = asyncio.create_task(work)
+        self._ticking.add_done_callback(_report_end)
 
     async def _stop(self) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.wait([self._ticking], timeout=STOP_SECONDS)
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("this worker's schedule has stopped: %s", describe_failure(error))
 
 
 def _loop_thread() -> EventLoopThread:

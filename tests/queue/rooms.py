@@ -27,7 +27,8 @@ from dramatiq.middleware import Middleware
 from portal.database.engine import connection_options
 from portal.queue.broker import build_broker
 from portal.queue.connections import KeptConnection
-from portal.queue.jobs import create_tables
+from portal.queue.consumers import PostgresConsumer
+from portal.queue.jobs import JobMessage, create_tables
 from portal.queue.loops import LoopThread
 from portal.queue.messages import build_message
 from portal.queue.middleware import build_middleware
@@ -193,3 +194,25 @@ def make_tables(settings: Settings) -> None:
     loops = LoopThread("tests-tables")
     loops.run(make(), timeout=PATIENCE_SECONDS)
     loops.stop()
+
+
+@contextlib.contextmanager
+def consuming(room: Room, prefetch: int = 1) -> Iterator[PostgresConsumer]:
+    consumer = room.broker.consume(room.queue_name, prefetch=prefetch, timeout=100)
+    assert isinstance(consumer, PostgresConsumer)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def receive(consumer: PostgresConsumer) -> JobMessage:
+    got: list[JobMessage] = []
+
+    def look() -> bool:
+        if message := next(consumer):
+            got.append(message)
+        return bool(got)
+
+    wait_until(look, what="a message")
+    return got[0]

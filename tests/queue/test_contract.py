@@ -41,8 +41,8 @@ def test_an_async_actor_runs(room: Room, journal: Journal) -> None:
 
 def test_a_delayed_message_waits_for_its_time(room: Room, journal: Journal) -> None:
     room.actor(journal.write, name="note")
-    room.enqueue("test.note", 1, delay=700)
     with room.worker():
+        room.enqueue("test.note", 1, delay=700)
         room.enqueue("test.note", 2)
         assert journal.wait_for(2) == [2, 1]
 

@@ -9,24 +9,33 @@ import os
 import pickle
 import threading
 import time
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from dramatiq.errors import ConnectionClosed, QueueJoinTimeout
+from dramatiq.errors import ConnectionClosed
 
 from portal.database import embedded
 from portal.database.engine import connection_options
-from portal.database.transaction import connection, transaction
-from portal.queue import consumers, statements
-from portal.queue.consumers import PostgresConsumer
-from portal.queue.jobs import JobMessage, enqueue_in, purge_dead, read_counts
+from portal.database.transaction import transaction
+from portal.queue import consumers, leases, statements
+from portal.queue.jobs import enqueue_in
 from portal.queue.messages import build_message
 from portal.settings import Settings
-from tests.queue.rooms import Journal, Room, Sql, make_tables, open_room, sql_thread, used, wait_until
+from tests.queue.rooms import (
+    Journal,
+    Room,
+    Sql,
+    consuming,
+    make_tables,
+    open_room,
+    receive,
+    sql_thread,
+    used,
+    wait_until,
+)
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -39,10 +48,6 @@ WITH fresh AS (
 ), rung AS ({statements.RING_FRESH})
 SELECT id FROM fresh
 """  # noqa: S608 - made of constants
-OPEN_CONNECTIONS = """
-SELECT application_name FROM pg_stat_activity
-WHERE application_name LIKE 'portal-queue%' AND application_name <> 'portal-queue tests'
-"""
 
 
 async def test_a_committed_job_runs_and_a_rolled_back_one_never_does(
@@ -172,6 +177,17 @@ def test_a_running_job_keeps_its_lease(postgres_room: Room) -> None:
     assert room.sql("SELECT id FROM portal_job") == []
 
 
+def test_a_job_stuck_for_too_long_is_delivered_again(
+    postgres_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = postgres_room
+    monkeypatch.setattr(leases, "LONGEST_HOLD_SECONDS", 0.0)
+    room.broker.declare_queue(room.queue_name)
+    room.enqueue("test.note", 1)
+    with consuming(room, prefetch=2) as consumer:
+        assert receive(consumer).job_id == receive(consumer).job_id
+
+
 def test_a_lease_that_nobody_renews_ends_and_the_late_worker_changes_nothing(
     postgres_room: Room, settings: Settings
 ) -> None:
@@ -254,103 +270,11 @@ def test_a_job_that_kills_its_workers_is_given_up(postgres_room: Room, journal: 
     assert journal.entries == []
 
 
-def test_a_forked_child_enqueues_by_itself_and_leaves_its_parent_alone(
-    postgres_room: Room, journal: Journal
-) -> None:
-    room = postgres_room
-    room.actor(journal.write, name="note")
-    room.enqueue("test.note", 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        with contextlib.suppress(Exception):
-            room.enqueue("test.note", 2)
-        os._exit(0)
-    os.waitpid(child, 0)
-    room.enqueue("test.note", 3)
-    with room.worker(threads=1):
-        assert sorted(journal.wait_for(3)) == [1, 2, 3]
-
-
-def test_closing_leaves_no_thread_and_no_connection_and_may_be_followed_by_more(
-    postgres_room: Room, journal: Journal
-) -> None:
-    room = postgres_room
-    room.actor(journal.write, name="note")
-    room.sql("SELECT 1")
-    before = set(threading.enumerate())
-    for number in (1, 2):
-        with room.worker():
-            room.enqueue("test.note", number)
-            journal.wait_for(number)
-        room.broker.close()
-        room.broker.close()
-        wait_until(lambda: room.sql(OPEN_CONNECTIONS) == [], what="all connections closed")
-        assert set(threading.enumerate()) - before == set()
-
-
-def test_join_waits_and_flush_empties(postgres_room: Room) -> None:
-    room = postgres_room
-    room.broker.declare_queue(room.queue_name)
-    room.enqueue("test.note", 1, delay=60_000)
-    with pytest.raises(QueueJoinTimeout):
-        room.broker.join(room.queue_name, timeout=50)
-    room.broker.flush_all()
-    room.broker.join(room.queue_name, timeout=50)
-
-
-async def test_counts_tell_ready_delayed_running_and_dead(postgres_room: Room) -> None:
-    room = postgres_room
-    room.broker.declare_queue(room.queue_name)
-    for delay in (None, None, 60_000):
-        room.enqueue("test.note", 1, delay=delay)
-    with consuming(room, prefetch=1) as consumer:
-        receive(consumer)
-        async with connection() as held:
-            counts = await read_counts(held)
-    assert [(c.queue_name, c.ready, c.delayed, c.running) for c in counts] == [(room.queue_name, 1, 1, 1)]
-
-
-async def test_old_dead_letters_are_purged_and_young_ones_kept(postgres_room: Room) -> None:
-    for age in (1, 20):
-        postgres_room.sql(
-            "INSERT INTO portal_job_dead SELECT $1::bigint, 'default', 'test.note', gen_random_uuid(),"
-            " '[]', '{}', '{}', now(), 1, 'rejected', now() - $1::bigint * interval '1 day'",
-            age,
-        )
-    async with connection() as held:
-        await purge_dead(held)
-        assert [row[0] for row in await held.fetch("SELECT id FROM portal_job_dead")] == [1]
-
-
 class Trap:
     """Unpickling it would end the process."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os._exit, (1,)
-
-
-@contextlib.contextmanager
-def consuming(room: Room, prefetch: int = 1) -> Iterator[PostgresConsumer]:
-    consumer = room.broker.consume(room.queue_name, prefetch=prefetch, timeout=100)
-    assert isinstance(consumer, PostgresConsumer)
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def receive(consumer: PostgresConsumer) -> JobMessage:
-    got: list[JobMessage] = []
-
-    def look() -> bool:
-        if message := next(consumer):
-            got.append(message)
-        return bool(got)
-
-    wait_until(look, what="a message")
-    return got[0]
 
 
 def rows_held(room: Room) -> list[int]:
