@@ -60,7 +60,7 @@
   });
 
   // A POST is sent once: the pressed button is busy until the answer is there.
-  const release = form => form.querySelectorAll('[aria-busy=true]').forEach(b => b.removeAttribute('aria-busy'));
+  const release = form => [...form.elements].forEach(b => b.removeAttribute('aria-busy'));
   document.addEventListener('submit', event => {
     const form = event.target;
     const button = event.submitter ?? form.querySelector('[type=submit]');

@@ -8,6 +8,8 @@ from portal.database.transaction import connection
 from portal.errors import PortalError
 
 RUNS = 6
+RUNS_AND_SAVES = 12
+"""Saving runs the checks too, and must still be possible for somebody who checked a lot."""
 SECONDS = 60
 
 
@@ -19,17 +21,17 @@ class TooManyRuns(PortalError):
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(
-            f"You ran the checks {RUNS} times in the last minute.",
+            "You ran the checks too often in the last minute.",
             hint=f"Try again in {wait_seconds} second{'' if wait_seconds == 1 else 's'}.",
         )
         self.wait_seconds = wait_seconds
 
 
-async def take_run(person_id: int) -> None:
+async def take_run(person_id: int, *, limit: int = RUNS) -> None:
     """Use up one run.
 
     Raises:
-        TooManyRuns: six were used in the last minute, in whatever process.
+        TooManyRuns: `limit` were used in the last minute, in whatever process.
     """
     async with connection() as held:
         # The conflicting row is locked, so that runs side by side are counted one after the other.
@@ -45,7 +47,7 @@ async def take_run(person_id: int) -> None:
             """,
             person_id,
             SECONDS,
-            RUNS,
+            limit,
         )
         if granted:
             return

@@ -9,7 +9,7 @@ from litestar import Response
 
 from portal.accounts.disconnections import consequences
 from portal.accounts.endpoints import reachability_warning
-from portal.accounts.pages import provider_url
+from portal.accounts.pages import provider_url, sandbox_is_on
 from portal.accounts.rechecks import saved_endpoint_url
 from portal.accounts.services import AccountSummary
 from portal.accounts.tables import ConnectedAccount
@@ -56,7 +56,7 @@ async def connected_page(
         health=STATES[account.state],
         credentials=await _shown(account.id, plugin),
         endpoint_url=await saved_endpoint_url(account.id, plugin),
-        endpoint_warning=reachability_warning(current_settings(), plugin.manifest.title),
+        endpoint_warning=_endpoint_warning(plugin),
         extra=plugin.slots.get("account.connected", ""),
         url=provider_url(plugin),
         may_write=request.user.role.covers(Role.ADMIN),
@@ -85,6 +85,12 @@ async def disconnect_page(
         effects=[effect.text for effect in await consequences(account.id, plugin)],
         feedback=feedback,
     )
+
+
+def _endpoint_warning(plugin: Plugin) -> str:
+    settings = current_settings()
+    # The sandbox runs beside the portal, so the address needs to reach no further.
+    return "" if sandbox_is_on(plugin, settings) else reachability_warning(settings, plugin.manifest.title)
 
 
 async def _shown(account_id: int, plugin: Plugin) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
 from portal.accounts import forms, pages
-from portal.accounts.allowances import TooManyRuns, take_run
+from portal.accounts.allowances import RUNS_AND_SAVES, TooManyRuns, take_run
 from portal.accounts.connected_pages import connected_page, disconnect_page, find_account
 from portal.accounts.connections import NewConnection, same_credentials, save_connection
 from portal.accounts.disconnections import disconnect
@@ -66,17 +66,14 @@ async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Respo
     form = await read_form(request, *forms.form_fields(plugin))
     name, left = _edited_field(request, plugin, form.text(forms.FIELD))
     values = forms.typed_values(plugin, form)
-    answers = forms.judge_typing(plugin, values, name, left=left)
+    if left:
+        held_back = forms.judge_leaving(plugin, values, name)
+        return _field_answer(request, {name: held_back} if held_back else {})
+    answers = forms.judge_typing(plugin, values, name)
     if answers[name].tone == "ok" and await same_credentials(plugin, {name: forms.trimmed(values)[name]}):
         answers[name] = FieldFeedback("warn", "This account is already connected here.")
-    html = pages.render(
-        request,
-        "accounts/_field_answer.html",
-        answers=answers,
-        form={"mode": plugin.describe_mode(values)},
-        outdated=form.checked(forms.CHECKED),
-    )
-    return Response(html, media_type=HTML, headers={"Vary": "HX-Request"})
+    around = {"mode": plugin.describe_mode(values)}
+    return _field_answer(request, answers, around=around, outdated=form.checked(forms.CHECKED))
 
 
 @post(pages.BASE + "/{plugin_id:str}/validate", status_code=200)
@@ -107,7 +104,7 @@ async def connect(request: PortalRequest, plugin_id: FromPath[str]) -> Response[
     if attempt.refused:
         return _answer_save(request, attempt, None)
     try:
-        await take_run(request.user.person_id)
+        await take_run(request.user.person_id, limit=RUNS_AND_SAVES)
     except TooManyRuns as error:
         return _too_often(request, attempt, error)
     outcome = await run_to_end(plugin.checks, attempt.context, provider=plugin.manifest.title)
@@ -217,13 +214,26 @@ def _too_often(request: PortalRequest, attempt: pages.Attempt, error: TooManyRun
 
 
 def _edited_field(request: PortalRequest, plugin: Plugin, named: str) -> tuple[str, bool]:
-    """The field that asked, and whether the person left it: `left-<name>` asks on the way out."""
-    names = [spec.name for spec in plugin.credentials]
+    """The field that asked, and whether the person is leaving it: then `left-<name>` asks."""
     source = named or request.source_id
     name = source.removeprefix("left-")
-    if name not in names:
+    if all(spec.name != name for spec in plugin.credentials):
         raise NotFound("There is no such field.")
-    return name, bool(named) or source.startswith("left-")
+    return name, source.startswith("left-")
+
+
+def _field_answer(
+    request: PortalRequest,
+    answers: dict[str, FieldFeedback],
+    *,
+    around: dict[str, FieldFeedback | None] | None = None,
+    outdated: bool = False,
+) -> Response[str]:
+    html = pages.render(
+        request, "accounts/_field_answer.html", answers=answers, form=around, outdated=outdated
+    )
+    status = 200 if html.strip() else 204
+    return Response(html.strip(), status_code=status, media_type=HTML, headers={"Vary": "HX-Request"})
 
 
 def _wants_stream(request: PortalRequest) -> bool:

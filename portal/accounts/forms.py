@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from markupsafe import Markup, escape
+
 from portal.contract.plugin import CredentialField, FieldFeedback, Plugin
 from portal.contract.secrets import Secret
 from portal.security.sealing import SealBroken, open_sealed, seal
@@ -31,6 +33,15 @@ class FilledField:
     spec: CredentialField
     value: str
     feedback: FieldFeedback
+
+    @property
+    def hint(self) -> Markup:
+        """The hint with what stands in backticks as code."""
+        parts = self.spec.hint.split("`")
+        return Markup("").join(
+            Markup("<code>{}</code>").format(part) if odd % 2 else escape(part)
+            for odd, part in enumerate(parts)
+        )
 
 
 def form_fields(plugin: Plugin) -> tuple[str, ...]:
@@ -69,14 +80,12 @@ def judge_form(plugin: Plugin, values: Mapping[str, Secret]) -> dict[str, FieldF
     }
 
 
-def judge_typing(
-    plugin: Plugin, values: Mapping[str, Secret], name: str, *, left: bool
-) -> dict[str, FieldFeedback]:
+def judge_typing(plugin: Plugin, values: Mapping[str, Secret], name: str) -> dict[str, FieldFeedback]:
     """Words for the field `name` while it is typed, and for the fields that its value bears on.
 
     A field that is only wrong beside this one gets a pointer instead of a second complaint.
     """
-    answers = {name: plugin.check_field(name, values, edited=left)}
+    answers = {name: plugin.check_field(name, values, edited=False)}
     alone = {**values, name: Secret("")}
     for spec in plugin.credentials:
         if spec.name == name or not values[spec.name]:
@@ -85,6 +94,13 @@ def judge_typing(
         clashes = beside.tone == "bad" and plugin.check_field(spec.name, alone, edited=True).tone != "bad"
         answers[spec.name] = FieldFeedback("mute", f"See {label_of(plugin, name)}.") if clashes else beside
     return answers
+
+
+def judge_leaving(plugin: Plugin, values: Mapping[str, Secret], name: str) -> FieldFeedback | None:
+    """What was held back while the person typed, and is told when they leave the field; None: nothing."""
+    nothing = {other: Secret("") for other in values}
+    found = plugin.check_field(name, {**nothing, name: values[name]}, edited=True)
+    return found if found.tone == "bad" else None
 
 
 def label_of(plugin: Plugin, name: str) -> str:

@@ -109,7 +109,8 @@ def filled_form(form: FormPage, plugin: Plugin, credentials: Mapping[str, str]) 
         forms.FilledField(spec, credentials.get(spec.name, ""), feedback[spec.name])
         for spec in plugin.credentials
     ]
-    return replace(form, fields=fields, mode=plugin.describe_mode(values))
+    # The sandbox runs beside the portal, so the address needs to reach no further.
+    return replace(form, fields=fields, mode=plugin.describe_mode(values), sandbox=False, endpoint_warning="")
 
 
 def with_note(form: FormPage, note: FieldFeedback) -> FormPage:
@@ -190,6 +191,11 @@ def provider_url(plugin: Plugin) -> str:
     return f"{BASE}/{plugin.manifest.id}"
 
 
+def sandbox_is_on(plugin: Plugin, settings: Settings) -> bool:
+    """Whether a sandbox of the provider runs beside this portal: `portal run` names it by this variable."""
+    return settings.local and settings.plugin_option(plugin.manifest.id, "api_base") is not None
+
+
 def render(request: PortalRequest, template: str, **context: Any) -> str:
     """A fragment with the frame's values."""
     engine = request.app.template_engine
@@ -210,15 +216,10 @@ def _form(
         endpoint_warning=reachability_warning(settings, manifest.title),
         mode=mode,
         help=plugin.slots.get("connect.help", ""),
-        sandbox=_offers_sandbox(plugin, settings),
+        sandbox=sandbox_is_on(plugin, settings),
     )
 
 
 def _kept(attempt: Attempt, person_id: int) -> str:
     secrets = {spec.name: attempt.values[spec.name] for spec in attempt.plugin.credentials if spec.secret}
     return forms.keep(secrets, plugin_id=attempt.plugin.manifest.id, person_id=person_id)
-
-
-def _offers_sandbox(plugin: Plugin, settings: Settings) -> bool:
-    # `portal run` names the sandbox it started by this variable; in production there is none.
-    return settings.local and settings.plugin_option(plugin.manifest.id, "api_base") is not None

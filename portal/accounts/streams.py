@@ -47,8 +47,11 @@ async def _messages(
     names: dict[str, str],
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
     total = len(plugin.checks)
-    yield _message(render(request, "accounts/_run_begins.html", feedback=feedback, total=total))
-    steps = run_checks(plugin.checks, context, provider=plugin.manifest.title)
+    title = plugin.manifest.title
+    yield _message(
+        render(request, "accounts/_run_begins.html", feedback=feedback, total=total, provider=title)
+    )
+    steps = run_checks(plugin.checks, context, provider=title)
     try:
         async for step in steps:
             yield _message(_step(request, step, context.results, total=total, names=names))

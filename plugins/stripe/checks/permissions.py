@@ -52,5 +52,5 @@ async def _probe_all(context: CheckContext) -> list[accounts.Probe]:
 
 def _sentence(missing: Missing) -> str:
     right, name = missing
-    called = f" ({name})" if name else ""
-    return f"{right.title}: {right.level.lower()}{called} is off, so {right.without}."
+    called = f" (Stripe calls it {name})" if name else ""
+    return f"{right.title}: {right.level.lower()} is switched off{called}, so {right.without}."

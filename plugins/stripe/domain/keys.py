@@ -74,6 +74,7 @@ class Verdict:
 
 
 NOTHING = Verdict("mute", "")
+CUT_OFF = Verdict("bad", "This key looks cut off. Copy it again.")
 
 
 def clean(text: str) -> str:
@@ -118,8 +119,8 @@ def judge(name: str, values: Mapping[str, str], *, finished: bool) -> Verdict:
     value = clean(text)
     if not value:
         return NOTHING
-    if not finished and _may_become_a_key(name, value):
-        return NOTHING
+    if _may_become_a_key(name, value):
+        return CUT_OFF if finished else NOTHING
     return (
         _swapped(name, value)
         or _damaged(value)
@@ -203,7 +204,7 @@ def _strange(character: str) -> Verdict:
 def _cut_short(value: str, *, finished: bool) -> Verdict | None:
     if kind_of(value) is KeyKind.UNKNOWN or len(_rest(value)) >= FEWEST_CHARACTERS:
         return None
-    return Verdict("bad", "This key looks cut off. Copy it again.") if finished else NOTHING
+    return CUT_OFF if finished else NOTHING
 
 
 def _rest(value: str) -> str:

@@ -99,6 +99,7 @@ def verdict(name: str, value: str, *, finished: bool = True, **others: str) -> t
         ("webhook_secret", "whsec_••••••••••••", "bad", HIDDEN),
         ("secret_key", "sk_test_51QaSand", "bad", CUT),
         ("publishable_key", "pk_live_", "bad", CUT),
+        ("publishable_key", "pk_te", "bad", CUT),
         ("webhook_secret", "whsec_abc", "bad", CUT),
         ("secret_key", f'"{SK}"', "bad", "Remove the quotation marks around the key."),
         ("secret_key", f"STRIPE_SECRET_KEY={SK}", "bad", "There is text before the key. Leave only the key."),
