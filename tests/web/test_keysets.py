@@ -24,7 +24,8 @@ def read_page(ids: list[int], cursor: Cursor) -> Slice[int]:
 
 @given(st.sets(st.integers(1, 10_000), max_size=20))
 def test_walking_down_meets_every_row_once(numbers: set[int]) -> None:
-    ids, met, cursor = list(numbers), [], START
+    ids, cursor = list(numbers), START
+    met: list[int] = []
     while True:
         page = read_page(ids, cursor)
         met += page.rows

@@ -16,7 +16,7 @@ def adding(name: str) -> Callable[[], Awaitable[int]]:
     async def add() -> int:
         async with transaction() as tx:
             await tx.connection.execute("SELECT pg_sleep(0.05)")
-            return await make_customer(name, "")
+        return await make_customer(name, "")
 
     return add
 
