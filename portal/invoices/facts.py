@@ -23,6 +23,7 @@ from portal.money import Money
 from portal.payments.services import (
     Attempt,
     LedgerEntry,
+    Recorded,
     close_other_attempts,
     record_attempt,
     record_entry,
@@ -120,8 +121,9 @@ async def _received(connection: Connection, source: Source, invoice: _Invoice, f
         occurred_at=fact.occurred_at,
         method=fact.method,
     )
-    if not await record_entry(connection, entry):
-        return ""
+    recorded = await record_entry(connection, entry)
+    if recorded is not Recorded.ADDED:
+        return f"It was paid by {fact.method}." if recorded is Recorded.COMPLETED else ""
     by = f" by {fact.method}" if fact.method else ""
     words = f"Received {fact.amount.format()}{by}."
     await _note(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection
@@ -50,8 +51,17 @@ class LedgerSums:
     processing: bool
 
 
-async def record_entry(connection: Connection, entry: LedgerEntry) -> bool:
-    """Add a row to the ledger; False when it was there. A method that was unknown is filled in."""
+class Recorded(StrEnum):
+    """What became of an entry."""
+
+    ADDED = "added"
+    COMPLETED = "completed"
+    """The row was there; its unknown method was filled in."""
+    KNOWN = "known"
+
+
+async def record_entry(connection: Connection, entry: LedgerEntry) -> Recorded:
+    """Add a row to the ledger unless it is there. A method that was unknown is filled in."""
     added = await connection.fetchval(
         """
         INSERT INTO payment (invoice, account, mode, kind, external_id, amount_minor, currency, method,
@@ -69,18 +79,22 @@ async def record_entry(connection: Connection, entry: LedgerEntry) -> bool:
         entry.method,
         entry.occurred_at,
     )
-    if added is None and entry.method:
-        await connection.execute(
-            """
+    if added is not None:
+        return Recorded.ADDED
+    if not entry.method:
+        return Recorded.KNOWN
+    completed = await connection.fetchval(
+        """
             UPDATE payment SET method = $4
             WHERE account IS NOT DISTINCT FROM $1 AND external_id = $2 AND kind = $3 AND method IS NULL
+            RETURNING id
             """,
-            entry.account_id,
-            entry.external_id,
-            entry.kind,
-            entry.method,
-        )
-    return added is not None
+        entry.account_id,
+        entry.external_id,
+        entry.kind,
+        entry.method,
+    )
+    return Recorded.KNOWN if completed is None else Recorded.COMPLETED
 
 
 async def record_attempt(connection: Connection, attempt: Attempt) -> bool:

@@ -1,0 +1,88 @@
+"""A real browser before the whole portal. Any complaint of the browser fails the test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from e2e.people import Admin, connect_sandbox, set_up, watch
+from e2e.portals import RunningPortal, running_portal
+from tests.browsers import MISSING, find_browser
+
+FLAGS = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, found on this machine."""
+    path = find_browser()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the browser's console says; it must stay empty but for what a test takes out of it."""
+    said: list[str] = []
+    yield said
+    assert said == []
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """One portal for all journeys that need it set up and connected."""
+    with running_portal(tmp_path_factory.mktemp("portal")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_portal(tmp_path: Path) -> Iterator[RunningPortal]:
+    """A portal that nobody has set up."""
+    with running_portal(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def signed_in_state(portal: RunningPortal, browser: Browser) -> dict[str, object]:
+    """The cookies of the owner of `portal`, after set-up and connecting the sandbox."""
+    context = browser.new_context()
+    page = context.new_page()
+    set_up(page, portal)
+    connect_sandbox(page, portal)
+    state: dict[str, object] = dict(context.storage_state())
+    context.close()
+    return state
+
+
+@pytest.fixture
+def admin(
+    portal: RunningPortal, browser: Browser, signed_in_state: dict[str, object], complaints: list[str]
+) -> Iterator[Admin]:
+    """The owner in a browser window of their own."""
+    context = browser.new_context(storage_state=signed_in_state)  # type: ignore[arg-type]  # what it gave
+    yield Admin(watch(context.new_page(), complaints), portal)
+    context.close()
+
+
+@pytest.fixture
+def customer_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that has never seen the portal."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def customer(customer_context: BrowserContext, complaints: list[str]) -> Page:
+    """A customer's tab."""
+    return watch(customer_context.new_page(), complaints)
