@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.events import matches
+from plugins.stripe.sandbox.posting import Poster, PostingError
 from plugins.stripe.sandbox.store.worlds import World
 from plugins.stripe.sandbox.versions import CURRENT
 from plugins.stripe.sandbox.wire import encode_json
 
 TIMEOUT_SECONDS = 10
 KEPT_DELIVERIES = 5000
+HTTP_OK, HTTP_REDIRECT = 200, 300
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _AT_ONCE = 16
 
@@ -53,7 +53,7 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._dice = random.Random()  # noqa: S311 - repeatable with a seed, not secret
-        self._client: httpx.AsyncClient | None = None
+        self._poster = Poster(TIMEOUT_SECONDS)
 
     # ---- taking events in
 
@@ -134,8 +134,7 @@ class Courier:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        self._poster.close()
 
     # ---- delivering
 
@@ -188,19 +187,10 @@ class Courier:
             "Stripe-Signature": signature(body, world.note(endpoint["id"])["secrets"]),
         }
         try:
-            reply = await self._http().post(delivery["url"], content=body, headers=headers)
-        except httpx.HTTPError as error:
-            return outcome | {"problem": type(error).__name__}
-        return outcome | {"ok": reply.is_success, "status": reply.status_code}
-
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
-            # Without `trust_env`: a proxy of the machine must not see deliveries to itself.
-            self._client = httpx.AsyncClient(
-                timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=False, trust_env=False
-            )
-        return self._client
+            status = await self._poster.post(delivery["url"], body, headers)
+        except PostingError as error:
+            return outcome | {"problem": str(error)}
+        return outcome | {"ok": HTTP_OK <= status < HTTP_REDIRECT, "status": status}
 
 
 def rendered(event: Json, endpoint: Json) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import string
 
@@ -33,6 +34,7 @@ PREFIXES = {
 }
 _GENERATIONS = {"charge": "3", "payment_intent": "3", "refund": "3"}
 _SHORT = frozenset({"customer", "product"})
+_RANDOM = random.Random()  # noqa: S311 - for ids; secrets below come from the system
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -41,18 +43,22 @@ def random_text(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
+def _id_text(length: int) -> str:
+    return "".join(_RANDOM.choices(_ALPHABET, k=length))
+
+
 def new_id(kind: str) -> str:
     """A fresh id for an object of this kind."""
     if kind == "coupon":
-        return random_text(8)
+        return _id_text(8)
     if kind in _SHORT:
-        return f"{PREFIXES[kind]}_{random_text(14)}"
-    return f"{PREFIXES[kind]}_{_GENERATIONS.get(kind, '1')}{random_text(23)}"
+        return f"{PREFIXES[kind]}_{_id_text(14)}"
+    return f"{PREFIXES[kind]}_{_GENERATIONS.get(kind, '1')}{_id_text(23)}"
 
 
 def new_request_id() -> str:
     """An id for the `request-id` header."""
-    return f"req_{random_text(14)}"
+    return f"req_{_id_text(14)}"
 
 
 def new_client_secret(object_id: str) -> str:
