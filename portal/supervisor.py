@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
-from portal.commands.logs import log_to_file
 from portal.contract.loading import installed_plugins
 from portal.contract.plugin import LocalService
 from portal.database.embedded import Server, ensure_running
@@ -20,6 +19,7 @@ from portal.supervision.addresses import require_free
 from portal.supervision.children import Child, restart_delay
 from portal.supervision.consoles import Console
 from portal.supervision.folders import MARK, only_supervisor
+from portal.supervision.logs import log_to_file
 from portal.supervision.parts import local_services, parts_of
 
 START_SECONDS = 60

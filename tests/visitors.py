@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import httpx
 from litestar import Litestar
@@ -27,7 +28,8 @@ class Visitor:
     """One browser on the app."""
 
     def __init__(self, app: Litestar, *, address: str = HOME) -> None:
-        transport = httpx.ASGITransport(app=app, client=(address, 50_000))
+        # The two spell the ASGI types differently.
+        transport = httpx.ASGITransport(app=cast("Any", app), client=(address, 50_000))
         self.http = httpx.AsyncClient(transport=transport, base_url=current_settings().base_url)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from portal.commands.logs import log_to_file
 from portal.settings import current_settings
+from portal.supervision.logs import log_to_file
 
 COLOURS = {"ok": "green", "info": "blue", "warn": "yellow", "fail": "red"}
 

@@ -14,8 +14,8 @@ from tests.visitors import PASSWORD, SESSION_COOKIE, Visitor, add_person, sign_i
 async def make_older(token: str, *, created: timedelta, seen: timedelta) -> None:
     async with connection() as held:
         await held.execute(
-            "UPDATE person_session SET created_at = now() - $2::interval, last_seen_at = now() - $3::interval "
-            "WHERE token_hash = $1",
+            "UPDATE person_session SET created_at = now() - $2::interval, "
+            "last_seen_at = now() - $3::interval WHERE token_hash = $1",
             hash_token(token, Purpose.SESSION),
             created,
             seen,

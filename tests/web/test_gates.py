@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -173,7 +174,7 @@ def test_plugin_adds_hosts_to_the_pay_page_and_nothing_else() -> None:
         {"base-uri": ("https://js.stripe.com",)},
         {"script-src": ("https://a.example; object-src *",)},
     ):
-        with pytest.raises(ValueError, match="plugin|takes"):
+        with pytest.raises(ValueError, match=r"plugin|takes"):
             pay_csp(bad)
 
 
@@ -273,7 +274,7 @@ async def test_production_cookies_have_the_host_prefix(
     monkeypatch.setenv("PORTAL_BASE_URL", "https://portal.example")
     current_settings.cache_clear()
     try:
-        transport = httpx.ASGITransport(app=create_app(current_settings(), plugins=()))
+        transport = httpx.ASGITransport(app=cast("Any", create_app(current_settings(), plugins=())))
         async with httpx.AsyncClient(transport=transport, base_url="https://portal.example") as browser:
             answer = await browser.get("/sign-in")
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from portal.security.redaction import JsonLines
 from portal.settings import Settings
-
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def log_to_file(settings: Settings) -> None:
     """Append to `logs/portal.log`; before the data folder exists there is nothing worth keeping."""
     logs = settings.data_dir / "logs"
     handler = logging.FileHandler(logs / "portal.log", delay=True) if logs.is_dir() else logging.NullHandler()
-    logging.basicConfig(handlers=[handler], format=FORMAT)
+    handler.setFormatter(JsonLines("portal"))
+    logging.basicConfig(handlers=[handler])

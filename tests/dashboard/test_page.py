@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from portal.contract.facts import Mode
+from portal.dashboard.queries import Period, read_attention, read_figures, read_steps
+from portal.database.transaction import connection
+from portal.money import Money
+from tests.builders import connect_account, make_customer, make_invoice
+from tests.visitors import Visitor
+
+NOW = datetime.now(UTC)
+
+
+async def pay(invoice_id: int, amount_minor: int, *, at: datetime, kind: str = "payment") -> None:
+    async with connection() as held:
+        await held.execute(
+            "INSERT INTO payment (invoice, account, mode, kind, external_id, amount_minor, currency, "
+            "occurred_at, recorded_at) SELECT id, account, mode, $2, gen_random_uuid()::text, $3, currency, "
+            "$4, now() FROM invoice WHERE id = $1",
+            invoice_id,
+            kind,
+            amount_minor,
+            at,
+        )
+
+
+async def test_steps_follow_what_was_done(owner: Visitor) -> None:
+    assert "0 of 4 done" in (await owner.get("/")).text
+    await make_customer()
+    await connect_account()
+    steps = await read_steps()
+    assert (steps.connected, steps.customer, steps.invoice, steps.opened) == (True, True, False, False)
+    await make_invoice()
+    assert "3 of 4 done" in (await owner.get("/")).text
+    async with connection() as held:
+        await held.execute("UPDATE invoice SET pay_link_opened_at = now()")
+    assert "of 4 done" not in (await owner.get("/")).text
+
+
+async def test_figures_count_one_mode_and_keep_currencies_apart(owner: Visitor) -> None:
+    await connect_account(mode=Mode.TEST)
+    one, other = await make_invoice(10_000), await make_invoice(700, currency="jpy")
+    period = Period(NOW)
+    await pay(one, 3_000, at=NOW)
+    await pay(one, -1_000, at=NOW, kind="refund")
+    await pay(one, 5_000, at=period.start - timedelta(seconds=1))
+    await pay(other, 100, at=NOW)
+    figures = await read_figures("test", period, currency="usd")
+    assert figures.collected == (Money(2_000, "usd"), Money(100, "jpy"))
+    assert figures.collected_before == (Money(5_000, "usd"),)
+    assert figures.owed == (Money(10_000, "usd"), Money(700, "jpy"))
+    assert (figures.owed_count, figures.late_count) == (2, 0)
+    assert (await read_figures("live", period, currency="usd")).collected == (Money(0, "usd"),)
+
+
+async def test_past_due_and_old_debts_are_told(owner: Visitor) -> None:
+    await connect_account()
+    await make_invoice(10_000)
+    async with connection() as held:
+        await held.execute("UPDATE invoice SET due_date = current_date - 40")
+    figures = await read_figures("test", Period(NOW), currency="usd")
+    assert (figures.late, figures.late_count) == ((Money(10_000, "usd"),), 1)
+    assert (await read_attention("test", Period(NOW))).very_late == 1
+    page = (await owner.get("/")).text
+    assert "1 invoice is past due for more than 30 days" in page
+
+
+async def test_empty_portal_needs_nothing(owner: Visitor) -> None:
+    assert "Nothing needs attention." in (await owner.get("/")).text
+
+
+async def test_test_mode_is_said_on_every_page(owner: Visitor) -> None:
+    assert "Test mode: no real money moves." not in (await owner.get("/")).text
+    await connect_account(mode=Mode.TEST)
+    assert "Test mode: no real money moves." in (await owner.get("/audit-log")).text
+    await connect_account(mode=Mode.LIVE, external_id="acct_live")
+    assert "Test mode: no real money moves." not in (await owner.get("/audit-log")).text
