@@ -88,7 +88,7 @@ def _left_words(row: Record, title: str) -> list[str]:
     if row["underway"]:
         words.append(f"{_counted(row['underway'], 'payment')} under way will end without showing here.")
     if row["events"]:
-        words.append(f"{_counted(row['events'], 'event')} that arrived and wait will be ignored.")
+        words.append(f"{_counted(row['events'], 'event')} waiting to be handled will be ignored.")
     if row["tasks"]:
         words.append(f"{_counted(row['tasks'], 'change')} waiting for {title} will not be sent.")
     return words
@@ -157,4 +157,4 @@ async def _drop_work(held: Connection, account_id: int) -> None:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
