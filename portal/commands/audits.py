@@ -1,0 +1,41 @@
+"""`portal audit verify`: is the audit log as it was written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from portal.errors import ConfigurationError
+from portal.settings import current_settings
+
+
+@click.group()
+def audit() -> None:
+    """The audit log."""
+
+
+@audit.command()
+@click.option("--head", default=None, help="A head noted earlier; the log must still hold it.")
+def verify(head: str | None) -> None:
+    """Walk the whole log and name the first entry that does not fit. Prints the head, to be noted elsewhere."""
+    from portal.audit.services import Verification
+    from portal.audit.services import verify as walk
+    from portal.commands.databases import database_for_command
+    from portal.database.engine import close_pool, open_pool
+
+    async def look() -> Verification:
+        await open_pool(name="portal-command", max_size=1)
+        try:
+            return await walk(expected_head=head)
+        finally:
+            await close_pool()
+
+    with database_for_command(current_settings()):
+        found = asyncio.run(look())
+    if not found.intact:
+        where = f"Entry {found.broken_at} does not fit" if found.broken_at else "The log is not whole"
+        raise ConfigurationError(
+            f"{where}: {found.reason}.", hint=f"{found.entries} entries before it are intact."
+        )
+    click.echo(f"{found.entries} entries, all as they were written.\nHead: {found.head}")
