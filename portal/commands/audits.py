@@ -18,7 +18,7 @@ def audit() -> None:
 @audit.command()
 @click.option("--head", default=None, help="A head noted earlier; the log must still hold it.")
 def verify(head: str | None) -> None:
-    """Walk the whole log and name the first entry that does not fit. Prints the head, to be noted elsewhere."""
+    """Walk the whole log and name the first entry that does not fit. Prints the head, to note elsewhere."""
     from portal.audit.services import Verification
     from portal.audit.services import verify as walk
     from portal.commands.databases import database_for_command
