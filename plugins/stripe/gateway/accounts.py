@@ -163,7 +163,7 @@ async def create_endpoint(
     key: Secret, settings: Settings, *, url: str, events: tuple[str, ...]
 ) -> WebhookEndpoint:
     """Create an endpoint; its secret is in the answer and can never be read again."""
-    # The SDK spells event names as literals; ours are strings of `domain/`, checked by a test.
+    # The SDK spells event names as literals; ours are strings of `domain/`, which the sandbox checks.
     fields: dict[str, Any] = {
         "url": url,
         "enabled_events": list(events),
