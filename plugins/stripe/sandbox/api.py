@@ -11,7 +11,9 @@ from plugins.stripe.sandbox.calls import HANDLERS, Call, Handler
 from plugins.stripe.sandbox.errors import NOT_BUILT, ApiError, Json, not_built
 from plugins.stripe.sandbox.expansion import expanded
 from plugins.stripe.sandbox.faults import Fault
+from plugins.stripe.sandbox.idempotency import Claim, Kept
 from plugins.stripe.sandbox.objects import load_handlers
+from plugins.stripe.sandbox.parameters import SeenParams, check_metadata
 from plugins.stripe.sandbox.publishable import check_client_secret, split_browser_params, visible_to_browser
 from plugins.stripe.sandbox.sandbox import Sandbox
 from plugins.stripe.sandbox.spec import shapes
@@ -19,7 +21,7 @@ from plugins.stripe.sandbox.spec.params import read_params
 from plugins.stripe.sandbox.spec.routes import Match, match
 from plugins.stripe.sandbox.store.ids import new_request_id
 from plugins.stripe.sandbox.store.worlds import World
-from plugins.stripe.sandbox.versions import CURRENT, is_endive, requested_version
+from plugins.stripe.sandbox.versions import CURRENT, for_version, is_endive, requested_version
 from plugins.stripe.sandbox.wire import decode_form, encode_json
 
 load_handlers()
@@ -70,53 +72,52 @@ async def answer(sandbox: Sandbox, request: Request) -> Answer:
 
 async def _answer_late(sandbox: Sandbox, request: Request, fault: Fault) -> Answer:
     """A slow call holds its idempotency key all the while, so a second one meets 409."""
-    held = _hold_key(sandbox, request)
-    if isinstance(held, Answer):
-        return held
+    held: Claim | None = None
+    try:
+        world = sandbox.worlds[_authenticate(sandbox, request, {}).world]
+        held = _claim(world, request)
+    except ApiError:
+        # The same refusal, or the answer under the key, comes at the end of the wait.
+        held = None
     await asyncio.sleep(fault.delay_ms / 1000)
     if held is not None:
-        idempotency.release(*held)
+        held.release()
     return _answer(sandbox, request, fault)
 
 
-def _hold_key(sandbox: Sandbox, request: Request) -> tuple[World, str] | Answer | None:
+def _claim(world: World, request: Request) -> Claim | None:
     name = request.header(b"idempotency-key") if request.method == "POST" else None
-    try:
-        key = _authenticate(sandbox, request, {})
-        world = sandbox.worlds[key.world]
-        if name is None or idempotency.begin(world, name, _line(request), request.body) is not None:
-            return None
-    except ApiError as error:
-        return failure_answer(request, None, error)
-    return world, name
+    if name is None:
+        return None
+    return idempotency.claim(world, name, f"{request.method} {request.path}", request.body)
 
 
 def _answer(sandbox: Sandbox, request: Request, fault: Fault | None) -> Answer:
     world: World | None = None
-    name = request.header(b"idempotency-key") if request.method == "POST" else None
-    claimed = False
+    claim: Claim | None = None
+    executed = False
     try:
         form = decode_form(request.query if request.method in ("GET", "DELETE") else _text(request.body))
         key = _authenticate(sandbox, request, form)
         world = sandbox.worlds[key.world]
         sandbox.faults.check_rate()
         found = _route(request)
-        if name is not None:
-            kept = idempotency.begin(world, name, _line(request), request.body)
-            if kept is not None:
-                return _replayed(request, kept)
-            claimed = True
+        claim = _claim(world, request)
+        if claim is not None and claim.kept is not None:
+            return _replayed(request, claim.kept)
         if fault is not None and (error := fault.error()) is not None:
             raise error
         body = encode_json(_execute(sandbox, request, form, key=key, found=found))
         result = Answer(200, body, headers_of(request))
+        executed = True
     except ApiError as error:
         result = failure_answer(request, world, error)
-        if claimed and name is not None and world is not None and not error.executed:
-            idempotency.release(world, name)
-            claimed = False
-    if claimed and name is not None and world is not None:
-        idempotency.keep(world, name, result.status, result.body, request_id=request.id)
+        executed = error.executed
+    finally:
+        if claim is not None and claim.kept is None:
+            if executed:
+                claim.keep(result.status, result.body, request.id)
+            claim.release()
     result.dropped = fault is not None and fault.drop == "after"
     return result
 
@@ -145,6 +146,7 @@ def _execute(sandbox: Sandbox, request: Request, form: Json, *, key: Key, found:
     route, world = found.route, sandbox.worlds[key.world]
     version = requested_version(request.header(b"stripe-version"))
     publishable = key.kind == "publishable"
+    _check_account(request, world)
     browser = split_browser_params(form, publishable=publishable)
     _check_rights(key, found, world)
     handler = HANDLERS.get(route.key)
@@ -162,6 +164,8 @@ def _execute(sandbox: Sandbox, request: Request, form: Json, *, key: Key, found:
     ):
         raise _types_no_longer_supported()
     paths = params.pop("expand", None) or []
+    check_metadata(params)
+    params = SeenParams(params)
     call = Call(
         sandbox,
         world,
@@ -174,6 +178,8 @@ def _execute(sandbox: Sandbox, request: Request, form: Json, *, key: Key, found:
         publishable=publishable,
     )
     body = _handled(handler, call)
+    params.check_all_seen(route.operation)
+    body = for_version(body, version)
     if paths:
         body = expanded(world, body, paths)
     if publishable:
@@ -181,6 +187,18 @@ def _execute(sandbox: Sandbox, request: Request, form: Json, *, key: Key, found:
     if sandbox.shape_mode != "off":
         _check_shape(sandbox, found, body, partial=publishable)
     return body
+
+
+def _check_account(request: Request, world: World) -> None:
+    """The sandbox has no connected accounts: `Stripe-Account` may only name the key's own."""
+    account = request.header(b"stripe-account")
+    if account is not None and account != world.keys.account:
+        raise ApiError(
+            403,
+            f"The provided key does not have access to account '{account}' (or that account does not exist). "
+            "Application access may have been revoked.",
+            code="account_invalid",
+        )
 
 
 def _handled(handler: Handler, call: Call) -> Json:
@@ -234,7 +252,7 @@ def failure_answer(request: Request, world: World | None, error: ApiError) -> An
     return Answer(error.status, encode_json(body), headers_of(request) + extra)
 
 
-def _replayed(request: Request, kept: idempotency.Kept) -> Answer:
+def _replayed(request: Request, kept: Kept) -> Answer:
     headers = [*headers_of(request), (b"idempotent-replayed", b"true")]
     headers.append((b"original-request", kept.request_id.encode()))
     return Answer(kept.status, kept.body, headers)
@@ -256,10 +274,6 @@ def headers_of(request: Request) -> Headers:
     if key := request.headers.get(b"idempotency-key"):
         headers.append((b"idempotency-key", key))
     return headers
-
-
-def _line(request: Request) -> str:
-    return f"{request.method} {request.path}"
 
 
 def _text(body: bytes) -> str:

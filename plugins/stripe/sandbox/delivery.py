@@ -87,6 +87,11 @@ class Courier:
         else:
             self._start(self._deliver(world, delivery_id))
 
+    def is_wanted(self, world: World, kind: str) -> bool:
+        """Whether any endpoint will get events of this kind."""
+        endpoints = world.table("webhook_endpoint").rows.values()
+        return any(e["status"] == "enabled" and matches(kind, e["enabled_events"]) for e in endpoints)
+
     # ---- control
 
     def change(self, changes: dict[str, Any]) -> Manner:
@@ -210,6 +215,9 @@ def _finish(world: World, delivery: Json, state: str) -> None:
     event = world.find("event", delivery["event"])
     if event is not None and delivery["state"] == "pending" and state == "delivered":
         event["pending_webhooks"] -= 1
+        invoice = world.find("invoice", event["data"]["object"].get("id"))
+        if event["type"] == "invoice.created" and invoice is not None and not event["pending_webhooks"]:
+            invoice["webhooks_delivered_at"] = world.clock.now()
     delivery["state"] = state
     world.on_change()
 

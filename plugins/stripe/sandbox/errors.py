@@ -53,9 +53,11 @@ def docs_url(code: str) -> str:
     return f"https://docs.stripe.com/error-codes/{code.replace('_', '-')}"
 
 
-def missing_object(label: str, object_id: str, *, param: str = "id", status: int = 404) -> ApiError:
+def missing_object(
+    label: str, object_id: str, *, param: str = "id", status: int = 404, hint: str = ""
+) -> ApiError:
     """Nothing of that id exists in this world."""
-    return ApiError(status, f"No such {label}: '{object_id}'", code="resource_missing", param=param)
+    return ApiError(status, f"No such {label}: '{object_id}'{hint}", code="resource_missing", param=param)
 
 
 def missing_param(name: str) -> ApiError:

@@ -12,6 +12,28 @@ KEPT_SECONDS = 86400
 MAX_LENGTH = 255
 
 
+@dataclass(slots=True)
+class Claim:
+    """One request's hold on a key."""
+
+    world: World
+    key: str
+    kept: Kept | None = None
+    """The answer that was given before; then there is nothing to execute."""
+
+    def keep(self, status: int, body: bytes, request_id: str) -> None:
+        """Remember the answer under this key."""
+        row = self.world.idempotency.get(self.key)
+        if row is not None:
+            row |= {"status": status, "body": body.decode(), "request_id": request_id}
+
+    def release(self) -> None:
+        """Give the key free again, unless an answer was kept: nothing was executed under it."""
+        row = self.world.idempotency.get(self.key)
+        if row is not None and "status" not in row:
+            del self.world.idempotency[self.key]
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An answer to give again."""
@@ -21,8 +43,8 @@ class Kept:
     request_id: str
 
 
-def begin(world: World, key: str, method_and_path: str, form: bytes) -> Kept | None:
-    """Claim a key for this request, or find the answer that was given under it.
+def claim(world: World, key: str, method_and_path: str, form: bytes) -> Claim:
+    """Take hold of a key for this request, or find the answer that was given under it.
 
     Raises:
         ApiError: the key was used with other parameters, or its first request still runs.
@@ -34,31 +56,18 @@ def begin(world: World, key: str, method_and_path: str, form: bytes) -> Kept | N
     row = world.idempotency.get(key)
     if row is None:
         world.idempotency[key] = {"print": print_, "at": world.clock.exact(), "path": method_and_path}
-        return None
+        return Claim(world, key)
     if row["print"] != print_:
-        raise _other_parameters(key, row["path"] == method_and_path, method_and_path, row["path"])
+        raise _other_parameters(key, method_and_path, row["path"])
     if "status" not in row:
         raise ApiError(
             409,
-            f"There is currently another in-progress request using this Stripe-Idempotency-Key ({key}). "
-            "Please "
-            "try again later, or use a different key.",
+            "There is currently another in-progress request using this Stripe-Idempotency-Key "
+            f"({key}). Please try again later, or use a different key.",
             code="idempotency_key_in_use",
             kind=_KIND,
         )
-    return Kept(row["status"], row["body"].encode(), row["request_id"])
-
-
-def keep(world: World, key: str, status: int, body: bytes, *, request_id: str) -> None:
-    """Remember the answer under this key."""
-    row = world.idempotency.get(key)
-    if row is not None:
-        row |= {"status": status, "body": body.decode(), "request_id": request_id}
-
-
-def release(world: World, key: str) -> None:
-    """Give the key free again: nothing was executed under it."""
-    world.idempotency.pop(key, None)
+    return Claim(world, key, Kept(row["status"], row["body"].encode(), row["request_id"]))
 
 
 _KIND = "idempotency_error"
@@ -78,17 +87,11 @@ def _forget_old(world: World) -> None:
         del world.idempotency[next(iter(world.idempotency))]
 
 
-def _other_parameters(key: str, same_path: bool, path: str, first_path: str) -> ApiError:  # noqa: FBT001
+def _other_parameters(key: str, path: str, first_path: str) -> ApiError:
     advice = f"Try using a key other than '{key}' if you meant to execute a different request."
-    if same_path:
-        return ApiError(
-            400,
-            "Keys for idempotent requests can only be used with the same parameters they were first used "
-            f"with. {advice}",
-            kind=_KIND,
-        )
-    words = (
-        f"Keys for idempotent requests can only be used for the same endpoint they were first used for "
-        f"('{path.split(' ', 1)[1]}' vs '{first_path.split(' ', 1)[1]}'). "
-    )
-    return ApiError(400, words + advice, kind=_KIND)
+    if path == first_path:
+        rule = "with the same parameters they were first used with."
+    else:
+        paths = f"('{path.split(' ', 1)[1]}' vs '{first_path.split(' ', 1)[1]}')"
+        rule = f"for the same endpoint they were first used for {paths}."
+    return ApiError(400, f"Keys for idempotent requests can only be used {rule} {advice}", kind=_KIND)

@@ -33,6 +33,7 @@ def _collect_invoice(call: Call, invoice_id: str) -> None:
     invoice = call.world.find("invoice", invoice_id)
     if invoice is None or invoice["status"] != "open":
         return
+    call.world.note(invoice_id)["automatic_attempt"] = True
     try:
         invoices.collect(call, invoice)
     except ApiError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.stripe.sandbox.errors import ApiError
+from plugins.stripe.sandbox.errors import ApiError, Json
 
 CURRENT = "2026-10-28.endive"
 """Default version of the sandbox's accounts, and the newest one it knows."""
@@ -27,6 +27,20 @@ def requested_version(header: str | None) -> str:
         "optional "
         "release name.",
     )
+
+
+_SINCE_ENDIVE = {"invoice": ("status_details",)}
+"""Fields that older versions do not have, by kind."""
+
+
+def for_version(body: Json, version: str) -> Json:
+    """An answer as this version has it: an object, or a list of them."""
+    if is_endive(version):
+        return body
+    if body.get("object") == "list":
+        return body | {"data": [for_version(row, version) for row in body["data"]]}
+    newer = [name for name in _SINCE_ENDIVE.get(body.get("object", ""), ()) if name in body]
+    return {k: v for k, v in body.items() if k not in newer} if newer else body
 
 
 def is_endive(version: str) -> bool:

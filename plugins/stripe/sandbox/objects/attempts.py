@@ -10,6 +10,7 @@ from plugins.stripe.sandbox.errors import ApiError, Json, docs_url
 from plugins.stripe.sandbox.objects import settlements
 from plugins.stripe.sandbox.objects.charges import THREE_D_SECURE, add_charge, failed_fields, plan_balance
 from plugins.stripe.sandbox.objects.disputes import dispute_charge
+from plugins.stripe.sandbox.objects.fraud_warnings import warn_about
 from plugins.stripe.sandbox.objects.microdeposits import ask_for_verification
 from plugins.stripe.sandbox.objects.payment_methods import bank_of, card_of, decline_error
 from plugins.stripe.sandbox.wire import copied
@@ -154,6 +155,7 @@ def _succeed(call: Call, intent: Json, method: Json, *, authenticated: bool = Fa
     call.emit("charge.succeeded", charge)
     dispute_charge(call, charge, method)
     finish(call, intent, charge["amount_captured"])
+    warn_about(call, charge, method)
 
 
 def finish(call: Call, intent: Json, amount_received: int) -> None:

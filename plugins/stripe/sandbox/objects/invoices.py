@@ -116,6 +116,8 @@ def create(call: Call) -> Json:
     for name in ("from_invoice", "subscription", "discounts", "shipping_cost", "application_fee_amount"):
         if params.get(name):
             raise not_built(f"`{name}` on invoices")
+    if (params.get("automatic_tax") or {}).get("enabled"):
+        raise not_built("automatic tax")
     if not params.get("customer"):
         raise missing_param("customer")
     customer = require_customer(call, params["customer"])
@@ -128,6 +130,8 @@ def create(call: Call) -> Json:
     if params.get("pending_invoice_items_behavior") == "include":
         _take_pending(call, invoice)
     refresh_totals(call, invoice)
+    if not call.sandbox.courier.is_wanted(call.world, "invoice.created"):
+        invoice["webhooks_delivered_at"] = invoice["created"]
     use_currency(call, customer, currency)
     call.emit("invoice.created", invoice)
     return invoice
@@ -209,8 +213,8 @@ def _plan_finalization(call: Call, invoice: Json) -> None:
     if invoice["status"] != "draft":
         return
     invoice["automatically_finalizes_at"] = None
+    moment = call.params.get("automatically_finalizes_at") or call.now(invoice["customer"]) + AUTO_SECONDS
     if invoice["auto_advance"]:
-        moment = call.params.get("automatically_finalizes_at") or call.now(invoice["customer"]) + AUTO_SECONDS
         invoice["automatically_finalizes_at"] = moment
         call.world.plan("finalize_invoice", invoice["id"], after=moment - call.now(invoice["customer"]))
 
@@ -298,6 +302,9 @@ def void(call: Call) -> Json:
     """Declare an open invoice void; nothing can pay it any more."""
     invoice = call.world.get("invoice", call.ids[0])
     _require_open(invoice)
+    intent = call.world.find("payment_intent", call.world.note(invoice["id"]).get("payment_intent"))
+    if intent is not None and intent["status"] == "processing":
+        raise ApiError(400, "You cannot void this invoice while a payment for it is processing.")
     drop_payments(call, invoice, "void_invoice")
     _close(call, invoice, "void", stamp="voided_at", event="invoice.voided")
     return invoice
@@ -310,6 +317,7 @@ def mark_uncollectible(call: Call) -> Json:
     if invoice["status"] == "uncollectible":
         raise ApiError(400, "This invoice is already marked as uncollectible.")
     _require_open(invoice)
+    invoice["status_details"] = {"uncollectible": {"reason": "user_forgiven"}}
     _close(
         call,
         invoice,

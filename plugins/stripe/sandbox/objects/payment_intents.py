@@ -394,6 +394,9 @@ def cancel_intent(call: Call, intent: Json, reason: str | None) -> None:
     charge = call.world.find("charge", intent["latest_charge"])
     held = intent["status"] == "requires_capture"
     call.world.unplan("settle_debit", intent["id"])
+    if charge is not None and charge["status"] == "pending":
+        with call.changing(charge):
+            charge |= {"status": "failed", "failure_message": "The payment was canceled."}
     with call.changing(intent):
         intent |= {
             "amount_capturable": 0,

@@ -330,6 +330,8 @@ def retrieve(call: Call) -> Json:
 def update(call: Call) -> Json:
     """Change billing details, expiry or metadata of a method."""
     method = method_for(call, call.ids[0], status=404)
+    if method["customer"] is None:
+        raise ApiError(400, "You must save this PaymentMethod to a customer before you can update it.")
     with call.changing(method, "payment_method.updated"):
         assign(method, call.params, ("allow_redisplay",))
         if "billing_details" in call.params:

@@ -5,10 +5,27 @@ from __future__ import annotations
 from decimal import Decimal
 
 from plugins.stripe.sandbox.calls import Call, assign, handles
-from plugins.stripe.sandbox.errors import ApiError, Json, missing_param
+from plugins.stripe.sandbox.errors import ApiError, Json, missing_param, not_built
 from plugins.stripe.sandbox.listing import listed
 from plugins.stripe.sandbox.objects.products import add_product
 
+_CREATION = frozenset(
+    {
+        "active",
+        "billing_scheme",
+        "currency",
+        "custom_unit_amount",
+        "metadata",
+        "nickname",
+        "recurring",
+        "tax_behavior",
+        "tiers",
+        "tiers_mode",
+        "transform_quantity",
+        "unit_amount",
+        "unit_amount_decimal",
+    }
+)
 _OTHER_AMOUNTS = ("custom_unit_amount", "tiers")
 
 
@@ -72,7 +89,7 @@ def _custom(given: Json | None) -> Json | None:
 @handles("POST /v1/prices")
 def create(call: Call) -> Json:
     """Make a price, and its product if asked."""
-    given = dict(call.params)
+    given = {name: call.params[name] for name in call.params if name in _CREATION}
     given["product"] = _product_for(call)
     if not any(given.get(n) is not None for n in ("unit_amount", "unit_amount_decimal", *_OTHER_AMOUNTS)):
         raise missing_param("unit_amount")
@@ -80,6 +97,8 @@ def create(call: Call) -> Json:
         raise ApiError(
             400, "Invalid non-negative integer", code="parameter_invalid_integer", param="unit_amount"
         )
+    if given.get("tiers") or given.get("billing_scheme") == "tiered":
+        raise not_built("tiered prices")
     price = add_price(call, given)
     call.emit("price.created", price)
     _take_lookup_key(call, price)

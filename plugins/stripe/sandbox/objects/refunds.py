@@ -12,6 +12,8 @@ from plugins.stripe.sandbox.store.ids import random_text
 
 REFERENCE_SECONDS = 2.0
 """When the acquirer's reference arrives, or a failing refund fails, in world time."""
+BANK_SECONDS = 3 * 86400
+"""How long a refund to a bank account takes."""
 
 
 @handles("POST /v1/refunds")
@@ -29,8 +31,14 @@ def create(call: Call) -> Json:
     call.emit(
         "charge.refunded", charge, {"amount_refunded": charge["amount_refunded"] - amount, "refunded": False}
     )
-    call.world.plan("end_refund", refund["id"], after=REFERENCE_SECONDS)
+    slow = refund["status"] == "pending" and kind_of(charge) != "card"
+    call.world.plan("end_refund", refund["id"], after=BANK_SECONDS if slow else REFERENCE_SECONDS)
     return refund
+
+
+def kind_of(charge: Json) -> str:
+    """The type of method a charge was paid with."""
+    return str(charge["payment_method_details"]["type"])
 
 
 def _charge_to_refund(call: Call) -> Json:
@@ -73,7 +81,7 @@ def _check(charge: Json, amount: int, left: int) -> None:
 
 def _add(call: Call, charge: Json, amount: int) -> Json:
     params = call.params
-    kind = charge["payment_method_details"]["type"]
+    kind = kind_of(charge)
     fields = {
         "amount": amount,
         "balance_transaction": None,

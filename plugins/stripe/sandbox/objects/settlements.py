@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import Json
+from plugins.stripe.sandbox.events import differences
+from plugins.stripe.sandbox.wire import copied
+
+RETRY_DAYS = (3, 5, 7)
+"""Days between the attempts to collect an invoice automatically."""
 
 
 def invoice_of(call: Call, intent: Json) -> Json | None:
@@ -65,12 +70,25 @@ def note_failure(call: Call, intent: Json) -> None:
     invoice = invoice_of(call, intent)
     if invoice is None or invoice["status"] not in ("open", "uncollectible"):
         return
-    before = {"attempt_count": invoice["attempt_count"], "attempted": invoice["attempted"]}
+    before = copied(invoice)
+    automatic = call.world.note(invoice["id"]).pop("automatic_attempt", False)
     with call.changing(invoice):
-        invoice |= {"attempt_count": max(invoice["attempt_count"], 1), "attempted": True}
+        count = invoice["attempt_count"] + 1 if automatic else max(invoice["attempt_count"], 1)
+        invoice |= {"attempt_count": count, "attempted": True}
+        if automatic:
+            _plan_retry(call, invoice)
     call.emit("invoice.payment_failed", invoice)
-    if before != {"attempt_count": invoice["attempt_count"], "attempted": invoice["attempted"]}:
-        call.emit("invoice.updated", invoice, before)
+    if changed := differences(before, invoice):
+        call.emit("invoice.updated", invoice, changed)
+
+
+def _plan_retry(call: Call, invoice: Json) -> None:
+    """Stripe tries again by itself a few times."""
+    invoice["next_payment_attempt"] = None
+    if invoice["attempt_count"] <= len(RETRY_DAYS):
+        wait = RETRY_DAYS[invoice["attempt_count"] - 1] * 86400
+        invoice["next_payment_attempt"] = call.now(invoice["customer"]) + wait
+        call.world.plan("collect_invoice", invoice["id"], after=wait)
 
 
 def note_action(call: Call, intent: Json) -> None:

@@ -28,6 +28,8 @@ def create(call: Call) -> Json:
     for name in ("confirmation_token", "on_behalf_of", "single_use", "attach_to_self"):
         if params.get(name):
             raise not_built(f"`{name}` on setup intents")
+    # Stripe was recorded to answer `off_session` also where `on_session` was asked for.
+    usage = "off_session" if params.get("usage") == "on_session" else params.get("usage")
     customer = params.get("customer")
     if customer:
         require_customer(call, customer)
@@ -60,7 +62,7 @@ def create(call: Call) -> Json:
             "payment_method_options": _options(types["payment_method_types"]),
             "single_use_mandate": None,
             "status": "requires_payment_method",
-            "usage": params.get("usage") or "off_session",
+            "usage": usage or "off_session",
         }
         | types,
         created=call.now(customer),

@@ -24,6 +24,7 @@ PREFIXES = {
     "price": "price",
     "product": "prod",
     "promotion_code": "promo",
+    "radar.early_fraud_warning": "issfr",
     "refund": "re",
     "setup_attempt": "setatt",
     "setup_intent": "seti",

@@ -35,6 +35,8 @@ class World:
         self.idempotency: dict[str, Json] = {}
         self.deliveries: dict[str, Json] = {}
         self.account_changes: Json = {}
+        self.other_mode: World | None = None
+        """The same account in its other mode."""
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -67,8 +69,20 @@ class World:
         """
         row = self.table(kind).rows.get(object_id)
         if row is None:
-            raise missing_object(LABELS.get(kind, kind), object_id, param=param, status=status)
+            label = LABELS.get(kind, kind)
+            raise missing_object(
+                label, object_id, param=param, status=status, hint=self._hint(kind, object_id)
+            )
         return row
+
+    def _hint(self, kind: str, object_id: str) -> str:
+        """What Stripe adds when the account's other mode has the object."""
+        if self.other_mode is None or self.other_mode.find(kind, object_id) is None:
+            return ""
+        here, there = ("live", "test") if self.livemode else ("test", "live")
+        return (
+            f"; a similar object exists in {there} mode, but a {here} mode key was used to make this request."
+        )
 
     def note(self, object_id: str) -> Json:
         """Private notes about an object; what is written here stays."""
@@ -111,4 +125,9 @@ class World:
 
 def new_worlds() -> dict[str, World]:
     """Two accounts in two modes, by name, all empty."""
-    return {keys.name: World(keys) for keys in WORLDS}
+    worlds = {keys.name: World(keys) for keys in WORLDS}
+    for one in worlds.values():
+        one.other_mode = next(
+            (w for w in worlds.values() if w.keys.account == one.keys.account and w is not one), None
+        )
+    return worlds

@@ -16,7 +16,7 @@ from tests.plugins.stripe.sandbox.builders import (
     make_open,
     secret_of,
 )
-from tests.plugins.stripe.sandbox.raw import Api
+from tests.plugins.stripe.sandbox.raw import DAHLIA, Api
 
 
 def types_of(client: stripe_sdk.StripeClient) -> list[str]:
@@ -250,3 +250,42 @@ def test_unknown_ids_name_the_parameter_by_route(api: Api) -> None:
     assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "resource_missing", "customer")
     reply = api.get("/v1/invoices", {"expand": ["nothing"]})
     assert (reply.status, "cannot be expanded" in reply.error["message"]) == (400, True)
+
+
+def test_failed_automatic_collection_is_tried_again(
+    client: stripe_sdk.StripeClient, sandbox: RunningSandbox
+) -> None:
+    ada = client.v1.customers.create({"payment_method": "pm_card_chargeCustomerFail"})
+    method = client.v1.customers.payment_methods.list(ada.id).data[0]
+    client.v1.customers.update(ada.id, {"invoice_settings": {"default_payment_method": method.id}})
+    client.v1.invoice_items.create({"customer": ada.id, "amount": 900, "currency": "usd"})
+    invoice = client.v1.invoices.create(
+        {"customer": ada.id, "auto_advance": True, "pending_invoice_items_behavior": "include"}
+    )
+    sandbox.advance(3700)
+    sandbox.advance(3700)
+    tried = client.v1.invoices.retrieve(invoice.id)
+    assert (tried.status, tried.attempt_count, tried.next_payment_attempt is not None) == ("open", 1, True)
+    sandbox.advance(3 * 86400 + 10)
+    assert client.v1.invoices.retrieve(invoice.id).attempt_count == 2
+    for _ in range(2):
+        sandbox.advance(8 * 86400)
+    tried = client.v1.invoices.retrieve(invoice.id)
+    assert (tried.attempt_count, tried.next_payment_attempt) == (4, None)
+
+
+def test_invoice_with_a_debit_on_its_way_cannot_be_voided(client: stripe_sdk.StripeClient) -> None:
+    invoice = make_open(client)
+    client.v1.invoices.pay(invoice.id, {"payment_method": "pm_usBankAccount_success"})
+    with pytest.raises(stripe_sdk.InvalidRequestError):
+        client.v1.invoices.void_invoice(invoice.id)
+    assert client.v1.invoices.retrieve(invoice.id).status == "open"
+
+
+def test_uncollectible_says_why_since_endive(api: Api, client: stripe_sdk.StripeClient) -> None:
+    invoice = make_open(client)
+    client.v1.invoices.mark_uncollectible(invoice.id)
+    new = api.get(f"/v1/invoices/{invoice.id}").body
+    assert new["status_details"] == {"uncollectible": {"reason": "user_forgiven"}}
+    old = api.get(f"/v1/invoices/{invoice.id}", headers={"Stripe-Version": DAHLIA}).body
+    assert "status_details" not in old

@@ -8,6 +8,7 @@ from typing import Any
 
 import stripe as stripe_sdk
 
+from plugins.stripe.sandbox.keys import WORLDS
 from plugins.stripe.sandbox.testing import RunningSandbox
 from tests.plugins.stripe.sandbox.builders import make_customer
 from tests.plugins.stripe.sandbox.raw import Api, Reply
@@ -137,3 +138,29 @@ def test_expansion_replaces_ids_and_only_ids(api: Api, client: stripe_sdk.Stripe
     assert api.get(f"/v1/payment_intents/{intent.id}").body["customer"] == ada.id
     refused = api.get(f"/v1/payment_intents/{intent.id}", {"expand": ["latest_charge.payment_method"]})
     assert (refused.status, refused.error["param"]) == (400, "expand")
+
+
+def test_parameters_without_effect_are_refused_by_name(api: Api) -> None:
+    reply = api.post("/v1/customers", {"tax": {"validate_location": "deferred"}})
+    assert (reply.status, "`tax` of CustomerService.create" in reply.error["message"]) == (501, True)
+
+
+def test_metadata_has_limits(api: Api) -> None:
+    assert api.post("/v1/customers", {"metadata": {"a": "x" * 500}}).status == 200
+    for metadata in ({"a": "x" * 501}, {"k" * 41: "x"}, {str(n): "x" for n in range(51)}):
+        assert api.post("/v1/customers", {"metadata": metadata}).status == 400
+
+
+def test_object_of_the_other_mode_is_hinted_at(api: Api, client: stripe_sdk.StripeClient) -> None:
+    ada = make_customer(client)
+    live = next(w for w in WORLDS if w.name == "a-live")
+    reply = api.get(f"/v1/customers/{ada.id}", key=live.secret_key)
+    assert reply.status == 404
+    assert reply.error["message"].endswith(
+        "a similar object exists in test mode, but a live mode key was used to make this request."
+    )
+
+
+def test_only_the_keys_own_account_may_be_named(api: Api) -> None:
+    assert api.get("/v1/balance", headers={"Stripe-Account": WORLDS[0].account}).status == 200
+    assert api.get("/v1/balance", headers={"Stripe-Account": "acct_other"}).status == 403
