@@ -1,8 +1,8 @@
 """Writes portal/security/common_passwords.txt from patterns that people are known to use.
 
-The list is generated, not copied: keyboard walks, counting, common words, names, seasons, teams, phrases, and the
-usual pairs of them. The check undoes capitals, look-alike digits and surrounding decoration before it looks here,
-so that each line stands for many passwords.
+The list is generated, not copied: keyboard walks, counting, common words, names, seasons, teams, phrases, and
+the usual pairs of them. The check undoes capitals, look-alike digits and surrounding decoration before it looks
+here, so that each line stands for many passwords.
 
     python scripts/build_common_passwords.py
 """
@@ -28,38 +28,43 @@ ROWS = (
 )
 SLANTS = ("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm", "zaq1", "xsw2", "cde3", "qaz", "wsx", "edc")
 CORE = (
-    "password passwort passwd passcode pass secret letmein welcome admin administrator root user login master "
-    "default changeme access guest test testing temp hello love iloveyou monkey dragon sunshine princess football "
-    "baseball superman batman shadow trustno qwerty qwertz azerty abc abcd starwars freedom whatever computer "
-    "internet server system office company business money dollar account invoice payment payments portal stripe "
-    "workestra finance bank banking credit manager support service security private public summer winter spring "
-    "autumn fall january february march april may june july august september october november december monday "
-    "tuesday wednesday thursday friday saturday sunday london paris berlin newyork america england canada germany"
+    "password passwort passwd passcode pass secret letmein welcome admin administrator root user login "
+    "master default changeme access guest test testing temp hello love iloveyou monkey dragon sunshine "
+    "princess football baseball superman batman shadow trustno qwerty qwertz azerty abc abcd starwars "
+    "freedom whatever computer internet server system office company business money dollar account "
+    "invoice payment payments portal stripe workestra finance bank banking credit manager support service "
+    "security private public summer winter spring autumn fall january february march april may june july "
+    "august september october november december monday tuesday wednesday thursday friday saturday sunday "
+    "london paris berlin newyork america england canada germany "
 ).split()
 MORE = (
-    "michael jennifer jessica ashley daniel michelle joshua matthew andrew thomas robert charlie jordan george "
-    "william richard samantha nicole hannah maria sophie lucas oliver emma anna peter martin alexander victoria "
-    "liverpool arsenal chelsea barcelona juventus yankees lakers cowboys steelers eagles tigger pepper ginger "
-    "cookie cheese banana orange purple yellow silver golden diamond flower butterfly rainbow chocolate coffee "
-    "hunter ranger killer soccer hockey tennis golfer guitar music rock blink nirvana metallica slipknot pokemon "
-    "naruto minecraft fortnite warcraft nintendo playstation google facebook linkedin youtube twitter microsoft "
-    "windows linux ubuntu apple samsung iphone android oracle cisco toyota honda ferrari porsche mercedes harley "
-    "mustang corvette camaro falcon eagle tiger panther phoenix wolf bear lion dolphin horse puppy kitty bailey "
-    "buster maggie molly angel heaven jesus christ blessed faith hope family forever friends lovely beautiful "
-    "sweetheart baby honey darling mother father brother sister daddy mommy happy smile lucky magic wizard merlin "
-    "matrix zero cool ninja pirate soldier marine army navy doctor student teacher school college university"
+    "michael jennifer jessica ashley daniel michelle joshua matthew andrew thomas robert charlie jordan "
+    "george william richard samantha nicole hannah maria sophie lucas oliver emma anna peter martin "
+    "alexander victoria liverpool arsenal chelsea barcelona juventus yankees lakers cowboys steelers "
+    "eagles tigger pepper ginger cookie cheese banana orange purple yellow silver golden diamond flower "
+    "butterfly rainbow chocolate coffee hunter ranger killer soccer hockey tennis golfer guitar music "
+    "rock blink nirvana metallica slipknot pokemon naruto minecraft fortnite warcraft nintendo "
+    "playstation google facebook linkedin youtube twitter microsoft windows linux ubuntu apple samsung "
+    "iphone android oracle cisco toyota honda ferrari porsche mercedes harley mustang corvette camaro "
+    "falcon eagle tiger panther phoenix wolf bear lion dolphin horse puppy kitty bailey buster maggie "
+    "molly angel heaven jesus christ blessed faith hope family forever friends lovely beautiful "
+    "sweetheart baby honey darling mother father brother sister daddy mommy happy smile lucky magic "
+    "wizard merlin matrix zero cool ninja pirate soldier marine army navy doctor student teacher school "
+    "college university "
 ).split()
 PHRASES = (
-    "correcthorsebatterystaple letmeinplease letmeinnow openthedoor opensesame iloveyousomuch ilovemyfamily "
-    "thisismypassword thisisapassword mypasswordis myverysecretpassword nopassword noneshallpass whatisthepassword "
-    "passwordpassword passwordadmin adminpassword rootpassword userpassword mypassword newpassword oldpassword "
-    "changemeplease changemenow pleasechangeme changethispassword temporarypassword temppassword defaultpassword "
-    "initialpassword firstpassword secretpassword supersecret topsecret verysecret donttellanyone iforgot "
-    "iforgotmypassword ihatepasswords ihatethis goawayhackers tobeornottobe maytheforcebewithyou liveandletdie "
-    "neversaynever carpediem hakunamatata welcomehome welcomeback helloworld hellothere goodmorning goodnight "
-    "happybirthday merrychristmas happynewyear ilovejesus jesuslovesme godisgood godblessyou inGodwetrust "
-    "qwertyuiopasdfghjklzxcvbnm asdfghjklzxcvbnm qwertyasdfgh qazwsxedcrfv abcdefghijkl abcdefghijklmnop "
-    "abcdefghijklmnopqrstuvwxyz aabbccddeeff administrator superuser poweruser sysadmin webmaster postmaster"
+    "correcthorsebatterystaple letmeinplease letmeinnow openthedoor opensesame iloveyousomuch "
+    "ilovemyfamily thisismypassword thisisapassword mypasswordis myverysecretpassword nopassword "
+    "noneshallpass whatisthepassword passwordpassword passwordadmin adminpassword rootpassword "
+    "userpassword mypassword newpassword oldpassword changemeplease changemenow pleasechangeme "
+    "changethispassword temporarypassword temppassword defaultpassword initialpassword firstpassword "
+    "secretpassword supersecret topsecret verysecret donttellanyone iforgot iforgotmypassword "
+    "ihatepasswords ihatethis goawayhackers tobeornottobe maytheforcebewithyou liveandletdie "
+    "neversaynever carpediem hakunamatata welcomehome welcomeback helloworld hellothere goodmorning "
+    "goodnight happybirthday merrychristmas happynewyear ilovejesus jesuslovesme godisgood godblessyou "
+    "inGodwetrust qwertyuiopasdfghjklzxcvbnm asdfghjklzxcvbnm qwertyasdfgh qazwsxedcrfv abcdefghijkl "
+    "abcdefghijklmnop abcdefghijklmnopqrstuvwxyz aabbccddeeff administrator superuser poweruser sysadmin "
+    "webmaster postmaster "
 ).split()
 
 
