@@ -1,4 +1,4 @@
-"""Rows for tests: a company, a connection, a customer, an invoice. Everything else by the services themselves."""
+"""Rows for tests: a company, a connection, a customer, an invoice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ async def make_organisation() -> None:
     async with transaction() as tx:
         await tx.connection.execute(
             """
-            INSERT INTO organisation (id, instance_id, name, contact_email, default_currency, time_zone, created_at)
+            INSERT INTO organisation
+                (id, instance_id, name, contact_email, default_currency, time_zone, created_at)
             VALUES (1, $1, 'Northwind Studio', 'billing@northwind.example', 'usd', 'UTC', now())
             ON CONFLICT DO NOTHING
             """,
@@ -61,7 +62,8 @@ async def connect_account(
     async with transaction() as tx:
         account_id: int = await tx.connection.fetchval(
             """
-            INSERT INTO connected_account (plugin, mode, external_account_id, title, webhook_token_hash, connected_at)
+            INSERT INTO connected_account
+                (plugin, mode, external_account_id, title, webhook_token_hash, connected_at)
             VALUES ('stripe', $1, $2, 'Northwind', $3, now()) RETURNING id
             """,
             mode.value,
@@ -84,7 +86,10 @@ async def make_customer(name: str = "Globex Trading", email: str = "ap@globex.ex
     """A customer; returns the id."""
     async with transaction() as tx:
         found: int = await tx.connection.fetchval(
-            "INSERT INTO customer (name, email, created_at, updated_at) VALUES ($1, $2, now(), now()) RETURNING id",
+            """
+            INSERT INTO customer (name, email, created_at, updated_at)
+            VALUES ($1, $2, now(), now()) RETURNING id
+            """,
             name,
             email,
         )

@@ -69,8 +69,8 @@ def test_what_a_field_shows_is_read_back_as_the_same_amount(currency: str) -> No
 
 
 def test_half_a_minor_unit_is_rounded_away_from_zero() -> None:
-    assert Money(250, "usd").percent(Decimal("1")) == Money(3, "usd")
-    assert Money(-250, "usd").percent(Decimal("1")) == Money(-3, "usd")
+    assert Money(250, "usd").percent(Decimal(1)) == Money(3, "usd")
+    assert Money(-250, "usd").percent(Decimal(1)) == Money(-3, "usd")
 
 
 def test_currencies_are_never_added_up() -> None:

@@ -1,4 +1,4 @@
-"""The plugin's own tables: which of Stripe's objects belong to which of the portal's, and what was last read."""
+"""Which of Stripe's objects belong to which of the portal's, and what was last read of them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class StripeObject(Table, tablename="stripe_object"):
     mode = Text(null=False)
     kind = Text(null=False)
     external_id = Text(null=False)
-    raw = JSONB(null=False)
+    last_read = JSONB(null=False)
     deleted = Boolean(null=False, default=False)
     read_at = Timestamptz(null=False)

@@ -33,6 +33,7 @@ class MigrationState:
 
     @property
     def complete(self) -> bool:
+        """Whether the database has every migration of this code."""
         return self.applied >= self.known
 
 

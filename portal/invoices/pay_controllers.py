@@ -54,7 +54,8 @@ async def show_return(token: FromPath[str], request: PortalRequest) -> Response[
     if link is None:
         return await _wrong_link(request)
     await _refresh(link)
-    return await _answer(request, await invoice_by_pay_token(token) or link, token, "pay/page.html")
+    now = await invoice_by_pay_token(token) or link
+    return await _answer(request, now, token, "pay/page.html", returned=True)
 
 
 @get("/pay/{token:str}/card", opt=PAY, name="pay.card")
@@ -144,13 +145,19 @@ async def _refresh(link: PayLink) -> None:
         return
 
 
-async def _answer(request: PortalRequest, link: PayLink, token: str, template: str) -> Response[str]:
+async def _answer(
+    request: PortalRequest, link: PayLink, token: str, template: str, *, returned: bool = False
+) -> Response[str]:
     collector = await collector_of(link)
     state = state_of(link, collector)
     if state is PayState.EXPIRED:
         return await _wrong_link(request)
-    form = _with_addresses(pay_page_of(collector), request) if state in FORM_STATES else None
+    # Whoever comes back from a bank's page keeps the script: it tidies the address.
+    scripted = returned or state in FORM_STATES
+    form = _with_addresses(pay_page_of(collector), request) if scripted else None
     context = await page_context(link, state, form, token)
+    if returned:
+        context["returned"] = True
     return _html(request, template, csp=form.csp if form else {}, state=state, context=context)
 
 

@@ -54,7 +54,8 @@ async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id
         """
         INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
         SELECT a.id, a.mode, $2::text, $3::bigint,
-               concat_ws(':', 'portal', (SELECT instance_id FROM organisation LIMIT 1), a.id, a.mode, $2::text, $3::bigint),
+               concat_ws(':', 'portal', (SELECT instance_id FROM organisation LIMIT 1),
+                         a.id, a.mode, $2::text, $3::bigint),
                now(), now()
         FROM connected_account a WHERE a.id = $1
         ON CONFLICT (idempotency_key) DO UPDATE SET due_at = now()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import asyncpg
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.params import FromPath
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -34,8 +34,8 @@ logger = logging.getLogger("portal.webhooks")
     name="webhook.receive",
 )
 async def receive_delivery(
-    plugin_id: FromPath[str], token: FromPath[str], request: Request
-) -> Response[dict[str, str]]:  # type: ignore[type-arg]  # any state
+    plugin_id: FromPath[str], token: FromPath[str], request: PortalRequest
+) -> Response[dict[str, str]]:
     """Answer 200 once the event is committed, 4xx to what is not genuine, 503 while the database is away."""
     plugin = plugin_by_id(plugin_id)
     if plugin is None:

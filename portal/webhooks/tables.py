@@ -20,7 +20,7 @@ class WebhookEvent(Table, tablename="webhook_event"):
     object_kind = Text(null=False, default="")
     object_id = Text(null=False, default="")
     group_id = Text(null=False, default="")
-    """What the event is about at the root, such as the invoice of a charge: one read serves the whole group."""
+    """The root of what it is about, such as the intent of a charge: one read serves the group."""
     api_version = Text(null=True, default=None)
     body = Bytea(null=False)
     state = Text(null=False, default="received")

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from portal.database.engine import current_engine
-from portal.database.transaction import transaction
+from portal.database.transaction import after_commit, connection, transaction
 
 
 @pytest.fixture
@@ -16,10 +16,13 @@ async def deferred(database: None) -> None:
     """A table whose constraint fails at COMMIT, not before."""
     async with transaction() as tx:
         await tx.connection.execute(
-            "DROP TABLE IF EXISTS late_failure, late_failure_parent; CREATE TABLE late_failure_parent (id int PRIMARY KEY)"
-        )
-        await tx.connection.execute(
-            "CREATE TABLE late_failure (id int PRIMARY KEY REFERENCES late_failure_parent (id) DEFERRABLE INITIALLY DEFERRED)"
+            """
+            DROP TABLE IF EXISTS late_failure, late_failure_parent;
+            CREATE TABLE late_failure_parent (id int PRIMARY KEY);
+            CREATE TABLE late_failure (
+                id int PRIMARY KEY REFERENCES late_failure_parent (id) DEFERRABLE INITIALLY DEFERRED
+            )
+            """
         )
 
 
@@ -63,13 +66,40 @@ async def test_cancelled_work_gives_the_connection_back(database: None) -> None:
 
 
 async def test_nested_transaction_joins_the_outer_one(database: None) -> None:
-    with pytest.raises(LookupError):
-        async with transaction() as outer:
-            async with transaction() as inner:
-                await inner.connection.execute(
-                    "INSERT INTO customer (name, created_at, updated_at) VALUES ('A', now(), now())"
-                )
-                assert inner is outer
+    async def fail_inside() -> None:
+        async with transaction() as outer, transaction() as inner:
+            assert inner is outer
+            await inner.connection.execute(
+                "INSERT INTO customer (name, created_at, updated_at) VALUES ('A', now(), now())"
+            )
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail_inside()
     async with transaction() as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM customer") == 0
+
+
+async def test_a_connection_inside_a_connection_is_the_same_one(database: None) -> None:
+    async with connection() as outer, connection() as inner:
+        assert inner is outer
+
+
+async def test_what_waits_for_the_commit_never_runs_after_a_rollback(database: None) -> None:
+    called: list[str] = []
+
+    async def call() -> None:
+        called.append("called")
+
+    async def roll_back() -> None:
+        async with transaction():
+            await after_commit(call)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await roll_back()
+    assert called == []
+    async with transaction():
+        await after_commit(call)
+        assert called == []
+    assert called == ["called"]

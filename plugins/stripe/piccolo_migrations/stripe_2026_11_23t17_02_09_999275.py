@@ -1,10 +1,5 @@
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.columns.column_types import BigInt
-from piccolo.columns.column_types import BigSerial
-from piccolo.columns.column_types import Boolean
-from piccolo.columns.column_types import JSONB
-from piccolo.columns.column_types import Text
-from piccolo.columns.column_types import Timestamptz
+from piccolo.columns.column_types import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.columns.defaults.timestamptz import TimestamptzNow
 from piccolo.columns.indexes import IndexMethod
 
@@ -13,7 +8,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "core"
 
 
-async def forwards():
+async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="stripe", description=DESCRIPTION)
 
     manager.add_table(
@@ -179,8 +174,8 @@ async def forwards():
     manager.add_column(
         table_class_name="StripeObject",
         tablename="stripe_object",
-        column_name="raw",
-        db_column_name="raw",
+        column_name="last_read",
+        db_column_name="last_read",
         column_class_name="JSONB",
         column_class=JSONB,
         params={

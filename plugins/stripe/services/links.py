@@ -72,10 +72,10 @@ async def save_mirror(held: Connection, account: Account, raw: Raw) -> None:
     """Keep the raw JSON that was last read of an object."""
     await held.execute(
         """
-        INSERT INTO stripe_object (account, mode, kind, external_id, raw, deleted, read_at)
+        INSERT INTO stripe_object (account, mode, kind, external_id, last_read, deleted, read_at)
         VALUES ($1, $2, $3, $4, $5::jsonb, $6, now())
         ON CONFLICT ON CONSTRAINT stripe_object_once DO UPDATE
-        SET raw = excluded.raw, deleted = excluded.deleted, read_at = excluded.read_at
+        SET last_read = excluded.last_read, deleted = excluded.deleted, read_at = excluded.read_at
         """,
         account.id,
         account.mode.value,

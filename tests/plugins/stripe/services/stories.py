@@ -40,7 +40,10 @@ async def invoice_row(invoice_id: int) -> dict[str, Any]:
     """The invoice with the number of its ledger rows."""
     async with transaction() as tx:
         row = await tx.connection.fetchrow(
-            "SELECT *, (SELECT count(*) FROM payment WHERE invoice = i.id) AS entries FROM invoice i WHERE id = $1",
+            """
+            SELECT *, (SELECT count(*) FROM payment WHERE invoice = i.id) AS entries
+            FROM invoice i WHERE id = $1
+            """,
             invoice_id,
         )
     assert row is not None

@@ -51,7 +51,7 @@ async def test_twenty_workers_with_one_task_make_one_invoice(
 )
 @pytest.mark.parametrize("drop", ["before", "after"])
 async def test_a_lost_answer_never_makes_a_second_invoice(
-    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services, route: str, drop: str
+    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services, *, route: str, drop: str
 ) -> None:
     sandbox.add_fault(match=route, drop=drop, times=1)
     invoice_id = await make_invoice()
@@ -68,7 +68,7 @@ async def test_a_lost_answer_never_makes_a_second_invoice(
 
 @pytest.mark.parametrize(("status", "state"), [(429, "waiting"), (503, "unknown"), (500, "unknown")])
 async def test_a_busy_stripe_is_asked_again_later(
-    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services, status: int, state: str
+    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services, *, status: int, state: str
 ) -> None:
     sandbox.add_fault(match="POST /v1/invoices", status=status, times=1)
     task = await task_of(await make_invoice())
