@@ -19,6 +19,7 @@ from litestar.status_codes import (
 from portal.contract.errors import EventRefused
 from portal.contract.loading import plugin_by_id
 from portal.database.transaction import DatabaseBusy
+from portal.web.request import PortalRequest
 from portal.webhooks.intake import Outcome, receive
 
 MOST_BYTES = 1024 * 1024
