@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.people import (
@@ -135,3 +136,40 @@ def test_a_forged_return_address_pays_nothing(admin: Admin, customer: Page) -> N
     customer.goto(f"{link}/return?payment_intent=pi_forged&redirect_status=succeeded")
     expect(customer.get_by_role("button", name="Pay $480.00")).to_be_visible(timeout=LIVE_MILLISECONDS)
     expect(admin.page.locator("#invoice-status")).to_have_text("Open")
+
+
+def test_a_provider_that_is_down_charges_nothing_and_says_so(
+    admin: Admin, customer: Page, complaints: list[str]
+) -> None:
+    link = admin.make_invoice()
+    control(admin, "POST", "/faults", {"match": "GET /v1/invoices/*", "status": 503, "times": 1000})
+    customer.goto(link)
+    heading = customer.get_by_role("heading", name="Online payment is not available right now")
+    expect(heading).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(customer.locator("#card")).to_contain_text("Nothing was charged")
+    control(admin, "DELETE", "/faults")
+    customer.reload()
+    expect(customer.get_by_role("button", name="Pay $480.00")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    complaints[:] = [text for text in complaints if "503" not in text]
+
+
+def test_a_voided_invoice_cannot_be_paid_any_more(
+    admin: Admin, customer: Page, complaints: list[str]
+) -> None:
+    customer.goto(admin.make_invoice())
+    expect(customer.get_by_role("button", name="Pay $480.00")).to_be_visible()
+    page = admin.page
+    number = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("link", name="Void").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill(number)
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Void")).click()
+    expect(page.locator("#invoice-status")).to_have_text("Void")
+    heading = customer.get_by_role("heading", name="This invoice cannot be paid")
+    expect(heading).to_be_visible(timeout=LIVE_MILLISECONDS)
+
+
+def control(admin: Admin, method: str, path: str, body: dict[str, object] | None = None) -> None:
+    """A call to the sandbox's control address."""
+    httpx.request(
+        method, f"{admin.portal.sandbox_url}/_sandbox{path}", json=body, timeout=10
+    ).raise_for_status()
