@@ -131,10 +131,11 @@ async def test_leaving_stops_what_still_runs(context: CheckContext) -> None:
             stopped.set()
         return PASSED
 
-    steps = run_checks((check("a", hang),), context, provider="Acme")
+    steps = run_checks((check("a", hang, seconds=1000),), context, provider="Acme")
     await anext(steps)
     await asyncio.sleep(0)
-    await steps.aclose()
+    async with asyncio.timeout(5):
+        await steps.aclose()
     assert stopped.is_set()
 
 
