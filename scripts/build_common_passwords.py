@@ -1,9 +1,9 @@
 """Writes portal/security/common_passwords.txt from patterns that people are known to use.
 
-The list is generated, not copied: keyboard walks, counting, common words, names, seasons, teams, phrases, and
 The list is generated, not copied: keyboard walks, counting, common words, names, seasons, teams, phrases,
 and the usual pairs of them. The check undoes capitals, look-alike digits and surrounding decoration before
 it looks here, so that each line stands for many passwords.
+
     python scripts/build_common_passwords.py
 """
 
