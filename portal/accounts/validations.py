@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +60,8 @@ async def run_checks(
         await runner
     finally:
         runner.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await runner
+        # Not `await runner`: our own cancellation must go on, whatever the runner ends with.
+        await asyncio.wait({runner})
 
 
 async def run_to_end(checks: Sequence[Check], context: CheckContext, *, provider: str) -> Outcome:

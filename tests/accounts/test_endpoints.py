@@ -18,7 +18,14 @@ async def test_the_address_is_the_same_on_every_visit(database: None) -> None:
     assert (await pending_endpoint("other")).token != first.token
 
 
+async def hold_a_connection() -> None:
+    """Together they fill the pool, so that what follows really runs side by side."""
+    async with connection() as held:
+        await held.execute("SELECT pg_sleep(0.05)")
+
+
 async def test_first_visits_at_the_same_moment_are_shown_one_address(database: None) -> None:
+    await asyncio.gather(*(hold_a_connection() for _ in range(8)))
     shown = await asyncio.gather(*(pending_endpoint("acme") for _ in range(8)))
     assert len({endpoint.token_hash for endpoint in shown}) == 1
     async with connection() as held:
