@@ -27,6 +27,7 @@ KEPT_DELIVERIES = 5000
 HTTP_OK, HTTP_REDIRECT = 200, 300
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _AT_ONCE = 16
+_PRUNED_EVERY = 500
 
 
 @dataclass
@@ -223,7 +224,7 @@ def _finish(world: World, delivery: Json, state: str) -> None:
 
 
 def _forget_oldest(world: World) -> None:
-    if len(world.deliveries) > KEPT_DELIVERIES:
+    if len(world.deliveries) > KEPT_DELIVERIES and len(world.deliveries) % _PRUNED_EVERY == 0:
         done = [d for d, row in world.deliveries.items() if row["state"] != "pending"]
         for delivery_id in done[: KEPT_DELIVERIES // 5]:
             del world.deliveries[delivery_id]

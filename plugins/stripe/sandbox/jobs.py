@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import ApiError
-from plugins.stripe.sandbox.objects import attempts, charges, finalizations, invoices, refunds
+from plugins.stripe.sandbox.objects import attempts, charges, finalizations, invoice_steps, refunds
 from plugins.stripe.sandbox.store.worlds import World
 
 if TYPE_CHECKING:
     from plugins.stripe.sandbox.sandbox import Sandbox
 
 TICK_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
 
 
 def _settle_debit(call: Call, intent_id: str) -> None:
@@ -35,7 +38,7 @@ def _collect_invoice(call: Call, invoice_id: str) -> None:
         return
     call.world.note(invoice_id)["automatic_attempt"] = True
     try:
-        invoices.collect(call, invoice)
+        invoice_steps.collect(call, invoice)
     except ApiError:
         # The refusal is on record as events and on the invoice; nobody waits for this answer.
         return
@@ -53,20 +56,20 @@ _WORK: dict[str, Callable[[Call, str], None]] = {
 def run_due(sandbox: Sandbox, world: World) -> int:
     """Run everything that is due in a world, in order. Returns how much that was."""
     done = 0
-    while True:
-        moment = world.clock.exact()
-        due = sorted((j for j in world.jobs if j["due_at"] <= moment), key=lambda j: j["due_at"])
-        if not due:
-            return done
-        job = due[0]
-        world.jobs.remove(job)
-        _WORK[job["kind"]](Call(sandbox, world), job["subject"])
+    while due := [j for j in world.jobs if j["due_at"] <= world.clock.exact()]:
+        first = min(due, key=lambda j: j["due_at"])
+        world.jobs.remove(first)
+        _WORK[first["kind"]](Call(sandbox, world), first["subject"])
         done += 1
+    return done
 
 
 async def keep_running(sandbox: Sandbox) -> None:
     """Run due work until cancelled."""
     while True:
         for world in list(sandbox.worlds.values()):
-            run_due(sandbox, world)
+            try:
+                run_due(sandbox, world)
+            except Exception:  # process edge: one failed job must not end all the others
+                log.exception("work that was due in world %s failed", world.keys.name)
         await asyncio.sleep(TICK_SECONDS)

@@ -24,7 +24,11 @@ def decode_form(text: str) -> Json:
     form: Json = {}
     if not text:
         return form
-    for key, value in parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS):
+    try:
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise ApiError(400, f"Invalid request body: more than {_MAX_FIELDS} fields.") from None
+    for key, value in fields:
         _place(form, _PART.findall(key) or [key], value)
     return form
 

@@ -12,7 +12,8 @@ from plugins.stripe.sandbox.objects.charges import THREE_D_SECURE, add_charge, f
 from plugins.stripe.sandbox.objects.disputes import dispute_charge
 from plugins.stripe.sandbox.objects.fraud_warnings import warn_about
 from plugins.stripe.sandbox.objects.microdeposits import ask_for_verification
-from plugins.stripe.sandbox.objects.payment_methods import bank_of, card_of, decline_error
+from plugins.stripe.sandbox.objects.new_methods import bank_of, card_of
+from plugins.stripe.sandbox.objects.payment_methods import decline_error
 from plugins.stripe.sandbox.wire import copied
 
 OPEN_STATES = ("requires_payment_method", "requires_confirmation", "requires_action")

@@ -6,7 +6,7 @@ from plugins.stripe.sandbox.calls import Call, assign, handles
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.listing import listed
 from plugins.stripe.sandbox.objects.balances import add_transaction
-from plugins.stripe.sandbox.objects.payment_methods import card_of
+from plugins.stripe.sandbox.objects.new_methods import card_of
 
 DISPUTE_FEE = 1500
 _DUE_SECONDS = 9 * 86400

@@ -6,7 +6,8 @@ from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.money import MINIMUM
 from plugins.stripe.sandbox.objects.intents import available_types
-from plugins.stripe.sandbox.objects.payment_intents import add_intent, cancel_intent
+from plugins.stripe.sandbox.objects.new_intents import add_intent
+from plugins.stripe.sandbox.objects.payment_intents import cancel_intent
 from plugins.stripe.sandbox.objects.settlements import mark_paid
 from plugins.stripe.sandbox.store.ids import random_text
 

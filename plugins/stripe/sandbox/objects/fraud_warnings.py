@@ -5,7 +5,7 @@ from __future__ import annotations
 from plugins.stripe.sandbox.calls import Call, handles
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.listing import listed
-from plugins.stripe.sandbox.objects.payment_methods import card_of
+from plugins.stripe.sandbox.objects.new_methods import card_of
 
 KIND = "radar.early_fraud_warning"
 

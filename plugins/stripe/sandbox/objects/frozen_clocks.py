@@ -33,6 +33,8 @@ def create(call: Call) -> Json:
 @handles("GET /v1/test_helpers/test_clocks/{test_clock}")
 def retrieve(call: Call) -> Json:
     """Read a clock; one that was told to advance has arrived by now."""
+    if call.ids[0] in call.world.table(KIND).deleted:
+        return deleted(KIND, call.ids[0])
     return call.world.get(KIND, call.ids[0])
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import ApiError, Json
-from plugins.stripe.sandbox.objects.payment_methods import method_for, method_from_data, used_up
+from plugins.stripe.sandbox.objects.new_methods import method_for, method_from_data
+from plugins.stripe.sandbox.objects.payment_methods import used_up
 from plugins.stripe.sandbox.wire import copied
 
 CONFIGURATION = "pmc_1SandboxDefault0000000000"

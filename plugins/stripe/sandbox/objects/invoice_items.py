@@ -11,10 +11,10 @@ from plugins.stripe.sandbox.objects.invoice_lines import (
     add_item,
     add_line,
     editable_invoice,
-    refresh_totals,
     remove_line,
     update_item,
 )
+from plugins.stripe.sandbox.objects.invoice_totals import refresh_totals
 from plugins.stripe.sandbox.objects.invoices import use_currency
 
 

@@ -7,23 +7,12 @@ from plugins.stripe.sandbox.errors import ApiError, Json, missing_param, not_bui
 from plugins.stripe.sandbox.expansion import deleted
 from plugins.stripe.sandbox.listing import embedded, listed
 from plugins.stripe.sandbox.objects.addresses import shipping
-from plugins.stripe.sandbox.objects.attempts import attempt
 from plugins.stripe.sandbox.objects.customers import require_customer
 from plugins.stripe.sandbox.objects.finalizations import (
     AUTO_SECONDS,
-    add_payment,
-    drop_payments,
-    finalize,
 )
-from plugins.stripe.sandbox.objects.intents import check_owner, check_type
-from plugins.stripe.sandbox.objects.invoice_lines import (
-    add_line,
-    lines_of,
-    refresh_totals,
-    remove_line,
-)
-from plugins.stripe.sandbox.objects.payment_methods import method_for
-from plugins.stripe.sandbox.objects.settlements import mark_paid, settle
+from plugins.stripe.sandbox.objects.invoice_lines import add_line, remove_line
+from plugins.stripe.sandbox.objects.invoice_totals import lines_of, refresh_totals
 from plugins.stripe.sandbox.store.ids import new_id
 
 _PLAIN = ("auto_advance", "description", "effective_at", "footer", "number", "statement_descriptor")
@@ -270,162 +259,6 @@ def list_(call: Call) -> Json:
         raise not_built("`subscription` on the list of invoices")
     filters = {name: call.params.get(name) for name in ("customer", "status", "collection_method")}
     return listed(call, "invoice", filters)
-
-
-# ---- moving them on
-
-
-@handles("POST /v1/invoices/{invoice}/finalize")
-def finalize_call(call: Call) -> Json:
-    """Open a draft."""
-    invoice = call.world.get("invoice", call.ids[0])
-    if invoice["status"] == "draft" and "auto_advance" in call.params:
-        invoice["auto_advance"] = call.params["auto_advance"]
-    finalize(call, invoice)
-    return invoice
-
-
-@handles("POST /v1/invoices/{invoice}/send")
-def send(call: Call) -> Json:
-    """Send an invoice; a draft is opened first."""
-    invoice = call.world.get("invoice", call.ids[0])
-    if invoice["status"] == "draft":
-        finalize(call, invoice)
-    elif invoice["status"] not in ("open", "paid", "uncollectible"):
-        raise ApiError(400, "You can only send open invoices.")
-    call.emit("invoice.sent", invoice)
-    return invoice
-
-
-@handles("POST /v1/invoices/{invoice}/void")
-def void(call: Call) -> Json:
-    """Declare an open invoice void; nothing can pay it any more."""
-    invoice = call.world.get("invoice", call.ids[0])
-    _require_open(invoice)
-    intent = call.world.find("payment_intent", call.world.note(invoice["id"]).get("payment_intent"))
-    if intent is not None and intent["status"] == "processing":
-        raise ApiError(400, "You cannot void this invoice while a payment for it is processing.")
-    drop_payments(call, invoice, "void_invoice")
-    _close(call, invoice, "void", stamp="voided_at", event="invoice.voided")
-    return invoice
-
-
-@handles("POST /v1/invoices/{invoice}/mark_uncollectible")
-def mark_uncollectible(call: Call) -> Json:
-    """Write an open invoice off; it can still be paid."""
-    invoice = call.world.get("invoice", call.ids[0])
-    if invoice["status"] == "uncollectible":
-        raise ApiError(400, "This invoice is already marked as uncollectible.")
-    _require_open(invoice)
-    invoice["status_details"] = {"uncollectible": {"reason": "user_forgiven"}}
-    _close(
-        call,
-        invoice,
-        "uncollectible",
-        stamp="marked_uncollectible_at",
-        event="invoice.marked_uncollectible",
-    )
-    return invoice
-
-
-def _require_open(invoice: Json) -> None:
-    if invoice["status"] not in ("open", "uncollectible"):
-        raise ApiError(400, "You can only pass in open invoices. This invoice isn't open.")
-
-
-def _close(call: Call, invoice: Json, status: str, *, stamp: str, event: str) -> None:
-    before = {"status": invoice["status"]}
-    with call.changing(invoice):
-        moment = call.now(invoice["customer"])
-        invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": status}
-        invoice["status_transitions"] = invoice["status_transitions"] | {stamp: moment}
-    call.emit(event, invoice)
-    call.emit("invoice.updated", invoice, before)
-
-
-@handles("POST /v1/invoices/{invoice}/pay")
-def pay(call: Call) -> Json:
-    """Collect an invoice with a saved method, or record that it was paid elsewhere."""
-    invoice = call.world.get("invoice", call.ids[0])
-    if invoice["status"] == "draft":
-        finalize(call, invoice)
-        if invoice["status"] == "paid":
-            return invoice
-    if invoice["status"] == "paid":
-        raise ApiError(400, "Invoice is already paid")
-    if invoice["status"] == "void":
-        raise ApiError(400, "This invoice has been voided and cannot be paid.")
-    if call.params.get("paid_out_of_band"):
-        drop_payments(call, invoice, "automatic", quiet=True)
-        mark_paid(call, invoice, amount_paid=invoice["amount_due"], attempt_count=0, attempted=False)
-        return invoice
-    collect(call, invoice, call.params.get("payment_method"))
-    return invoice
-
-
-def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
-    """Charge the method named, or the default one.
-
-    Raises:
-        ApiError: there is none, it was refused, or the customer must act.
-    """
-    customer = call.world.get("customer", invoice["customer"])
-    method_id = (
-        method_id
-        or invoice["default_payment_method"]
-        or customer["invoice_settings"]["default_payment_method"]
-    )
-    if method_id is None:
-        raise ApiError(
-            400,
-            "This customer has no attached payment source or default payment method. Please consider adding "
-            "a default "
-            "payment method. For more information, visit "
-            "https://stripe.com/docs/billing/payment-methods/setting#payment-method-priority.",
-            code="resource_missing",
-        )
-    intent = call.world.get("payment_intent", call.world.note(invoice["id"])["payment_intent"])
-    if intent["status"] == "processing":
-        raise ApiError(400, "This invoice has a payment in processing, so it cannot be paid now.")
-    method = method_for(call, method_id)
-    check_owner(call, method, invoice["customer"])
-    check_type(intent, method)
-    # Invoices ask for authentication instead of failing, also off-session: the customer is sent a link.
-    call.world.note(intent["id"]).update(off_session=None, return_url=None, use_stripe_sdk=None)
-    attempt(call, intent, method)
-    if intent["status"] == "requires_action":
-        raise ApiError(
-            402,
-            "Payment for this invoice requires additional user action before it can be completed "
-            "successfully. "
-            "Payment can be completed using the PaymentIntent associated with the invoice. For more details "
-            "see: "
-            "https://stripe.com/docs/billing/subscriptions/overview#requires-action",
-            code="invoice_payment_intent_requires_action",
-            kind="card_error",
-        )
-
-
-@handles("POST /v1/invoices/{invoice}/attach_payment")
-def attach_payment(call: Call) -> Json:
-    """Count an intent towards an invoice."""
-    invoice = call.world.get("invoice", call.ids[0])
-    intent_id = call.params.get("payment_intent")
-    if not intent_id:
-        raise not_built("payment records")
-    _require_open(invoice)
-    intent = call.world.get("payment_intent", intent_id, param="payment_intent", status=400)
-    if call.world.note(intent["id"]).get("invoice"):
-        raise ApiError(400, "This PaymentIntent is already attached to an invoice.", param="payment_intent")
-    if intent["currency"] != invoice["currency"]:
-        raise ApiError(
-            400, "The currency of the PaymentIntent must match the invoice.", param="payment_intent"
-        )
-    call.world.note(intent["id"])["invoice"] = invoice["id"]
-    add_payment(call, invoice, intent, amount=intent["amount"], default=False)
-    if intent["status"] == "succeeded":
-        settle(call, intent)
-    return invoice
 
 
 @handles("POST /v1/invoices/create_preview")

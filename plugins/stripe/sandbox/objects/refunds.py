@@ -7,7 +7,7 @@ from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.listing import listed
 from plugins.stripe.sandbox.money import in_words
 from plugins.stripe.sandbox.objects.balances import add_transaction
-from plugins.stripe.sandbox.objects.payment_methods import card_of
+from plugins.stripe.sandbox.objects.new_methods import card_of
 from plugins.stripe.sandbox.store.ids import random_text
 
 REFERENCE_SECONDS = 2.0
@@ -23,6 +23,7 @@ def create(call: Call) -> Json:
     left = charge["amount_captured"] - charge["amount_refunded"]
     amount = call.params.get("amount", left)
     _check(charge, amount, left)
+    _check_disputes(call, charge)
     refund = _add(call, charge, amount)
     with call.changing(charge):
         charge["amount_refunded"] += amount
@@ -62,8 +63,6 @@ def _check(charge: Json, amount: int, left: int) -> None:
     currency = charge["currency"]
     if charge["status"] != "succeeded":
         raise ApiError(400, f"Charge {charge['id']} cannot be refunded: its status is {charge['status']}.")
-    if charge["disputed"] and charge["amount_refunded"] == 0 and charge.get("dispute") is None:
-        raise ApiError(400, f"Charge {charge['id']} has been charged back.", code="charge_disputed")
     if left == 0:
         raise ApiError(
             400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
@@ -77,6 +76,16 @@ def _check(charge: Json, amount: int, left: int) -> None:
             f"Refund amount ({in_words(amount, currency)}) is greater than {of} ({in_words(left, currency)})",
             param="amount",
         )
+
+
+def _check_disputes(call: Call, charge: Json) -> None:
+    for dispute in call.world.table("dispute").where("charge", charge["id"]):
+        if not dispute["is_charge_refundable"] and dispute["status"] != "won":
+            raise ApiError(
+                400,
+                f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+                code="charge_disputed",
+            )
 
 
 def _add(call: Call, charge: Json, amount: int) -> Json:

@@ -7,7 +7,8 @@ from plugins.stripe.sandbox.cards import Decline
 from plugins.stripe.sandbox.challenges import NOT_AUTHENTICATED, next_action
 from plugins.stripe.sandbox.errors import ApiError, Json, docs_url
 from plugins.stripe.sandbox.objects.microdeposits import ask_for_verification
-from plugins.stripe.sandbox.objects.payment_methods import card_of, decline_error
+from plugins.stripe.sandbox.objects.new_methods import card_of
+from plugins.stripe.sandbox.objects.payment_methods import decline_error
 from plugins.stripe.sandbox.wire import copied
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plugins.stripe.sandbox import cards
 from plugins.stripe.sandbox.calls import Call, handles
 from plugins.stripe.sandbox.errors import Json, missing_param, not_built
-from plugins.stripe.sandbox.objects.payment_methods import check_card, full_year, plain_number
+from plugins.stripe.sandbox.objects.new_methods import check_card, full_year, plain_number
 from plugins.stripe.sandbox.store.ids import random_text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe as stripe_sdk
 
-from plugins.stripe.sandbox.objects.payment_methods import INSTANT_ACCOUNT
+from plugins.stripe.sandbox.objects.new_methods import INSTANT_ACCOUNT
 from plugins.stripe.sandbox.testing import RunningSandbox
 from tests.plugins.stripe.sandbox.builders import intent_of, make_open, secret_of
 from tests.plugins.stripe.sandbox.raw import Api, Reply

@@ -67,6 +67,8 @@ def test_dispute_card_opens_a_dispute(client: stripe_sdk.StripeClient) -> None:
     dispute = client.v1.disputes.list({"payment_intent": intent.id}).data[0]
     assert (dispute.status, dispute.reason, dispute.amount) == ("needs_response", "fraudulent", 2500)
     assert client.v1.charges.retrieve(str(intent.latest_charge)).disputed is True
+    with pytest.raises(stripe_sdk.InvalidRequestError, match="has been charged back"):
+        client.v1.refunds.create({"payment_intent": intent.id})
     closed = client.v1.disputes.close(dispute.id)
     assert closed.status == "lost"
 
@@ -84,3 +86,10 @@ def test_inquiry_withdraws_nothing(client: stripe_sdk.StripeClient) -> None:
     paid(client, "pm_card_createDisputeInquiry")
     dispute = client.v1.disputes.list().data[0]
     assert (dispute.status, dispute.balance_transactions) == ("warning_needs_response", [])
+
+
+def test_fraud_warning_follows_its_card(client: stripe_sdk.StripeClient) -> None:
+    intent = paid(client, "pm_card_createIssuerFraudWarning")
+    warnings = client.v1.radar.early_fraud_warnings.list({"payment_intent": intent.id}).data
+    assert [w.charge for w in warnings] == [intent.latest_charge]
+    assert types_of(client)[-1] == "radar.early_fraud_warning.created"
