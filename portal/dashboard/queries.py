@@ -23,9 +23,10 @@ SELECT currency,
 OWED = """
 SELECT currency,
        sum(total_minor - amount_paid_minor)::bigint AS owed_minor, count(*) AS owed,
-       coalesce(sum(total_minor - amount_paid_minor) FILTER (WHERE due_date < $2), 0)::bigint AS late_minor,
-       count(*) FILTER (WHERE due_date < $2) AS late
-  FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid') GROUP BY currency
+       coalesce(sum(total_minor - amount_paid_minor) FILTER (WHERE due_date < $2 AND status <> 'processing'), 0)::bigint
+           AS late_minor,
+       count(*) FILTER (WHERE due_date < $2 AND status <> 'processing') AS late
+  FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid', 'processing') GROUP BY currency
 """
 ATTENTION = """
 SELECT (SELECT count(*) FROM webhook_event WHERE state = 'parked') AS parked,
