@@ -53,6 +53,10 @@ class StripePlugin(Plugin):
         """Feedback on a key while it is typed."""
         return connections.check_field(name, values, edited=edited)
 
+    def describe_mode(self, values: Mapping[str, Secret]) -> FieldFeedback | None:
+        """Which mode the keys open."""
+        return connections.describe_mode(values)
+
     async def identify(self, credentials: Mapping[str, Secret], settings: Settings) -> AccountIdentity:
         """The Stripe account behind the keys."""
         return await connections.identify(credentials, settings)
