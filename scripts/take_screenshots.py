@@ -1,0 +1,86 @@
+"""Takes the pictures of the README from a portal that really runs, with the sandbox as its Stripe.
+
+Usage, from the root of the repository: .venv/bin/python -m scripts.take_screenshots
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+
+from e2e.people import LIVE_MILLISECONDS, card_form, connect_sandbox, make_invoice, pay_by_card, set_up
+from e2e.portals import RunningPortal, running_portal
+from tests.browsers import MISSING, find_browser
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+ADMIN_SIZE: ViewportSize = {"width": 1280, "height": 860}
+PAY_SIZE: ViewportSize = {"width": 1100, "height": 760}
+CARD = "4242424242424242"
+MOST_BYTES = 150_000
+CHECKS_MILLISECONDS = 30_000
+STEADY = "*, ::before, ::after { animation: none !important; transition: none !important }"
+"""Nothing moves or blinks, so that two runs differ only where the product does."""
+
+
+def main() -> None:
+    """Set a portal up, walk to the pages that are worth showing, and picture them."""
+    path = find_browser()
+    if path is None:
+        raise SystemExit(MISSING)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_portal(Path(folder)) as portal,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=path)
+        take_all(browser, portal)
+        browser.close()
+
+
+def take_all(browser: Browser, portal: RunningPortal) -> None:
+    """The checks of a connection, the pay page, and the invoice once it is paid."""
+    admin = browser.new_page(viewport=ADMIN_SIZE, reduced_motion="reduce")
+    set_up(admin, portal)
+    take_checks(admin, portal)
+    connect_sandbox(admin, portal)
+    link = make_invoice(admin, portal, customer="Globex Trading", price="480.00")
+    customer = browser.new_page(viewport=PAY_SIZE, reduced_motion="reduce")
+    customer.goto(link)
+    card_form(customer).get_by_label("Card number").fill(CARD)
+    customer.locator("h1").click()
+    take(customer, "pay-page")
+    pay_by_card(customer, CARD)
+    expect(customer.get_by_role("heading", name="Payment received")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(admin.locator("#invoice-status")).to_have_text("Paid", timeout=LIVE_MILLISECONDS)
+    admin.goto(admin.url.partition("?")[0])
+    take(admin, "invoice-page")
+
+
+def take_checks(page: Page, portal: RunningPortal) -> None:
+    """The connect form after *Validate*."""
+    page.goto(f"{portal.url}/settings/connected-accounts/stripe")
+    page.get_by_role("button", name="Use the Stripe sandbox").click()
+    expect(page.get_by_label("Publishable key")).to_have_value(re.compile("^pk_test_"))
+    page.get_by_role("button", name="Validate").click()
+    checks = page.locator("#checks, #board").first
+    expect(checks.get_by_text("All 10 permissions")).to_be_visible(timeout=CHECKS_MILLISECONDS)
+    expect(checks.get_by_text("Can accept charges")).to_be_visible(timeout=CHECKS_MILLISECONDS)
+    expect(checks.get_by_text(": checking")).to_have_count(0, timeout=CHECKS_MILLISECONDS)
+    take(checks, "checks")
+
+
+def take(shown: Page | Locator, name: str) -> None:
+    """Write one picture; one that is too heavy for a README is refused."""
+    picture = shown.screenshot(style=STEADY, caret="hide")
+    if len(picture) > MOST_BYTES:
+        raise SystemExit(f"{name}.png would have {len(picture):,} bytes; {MOST_BYTES:,} is the most.")
+    (IMAGES / f"{name}.png").write_bytes(picture)
+    print(f"{name}.png  {len(picture) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
