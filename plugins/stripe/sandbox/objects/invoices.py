@@ -14,6 +14,7 @@ from plugins.stripe.sandbox.objects.finalizations import (
 from plugins.stripe.sandbox.objects.invoice_lines import add_line, remove_line
 from plugins.stripe.sandbox.objects.invoice_totals import lines_of, refresh_totals
 from plugins.stripe.sandbox.store.ids import new_id
+from plugins.stripe.sandbox.wire import copied
 
 _PLAIN = ("auto_advance", "description", "effective_at", "footer", "number", "statement_descriptor")
 _ALWAYS = frozenset({"auto_advance", "automatically_finalizes_at", "metadata"})
@@ -24,77 +25,81 @@ _DAY = 86400
 # ---- making and changing
 
 
+_EMPTY = (
+    "account_tax_ids application automatically_finalizes_at custom_fields customer_account "
+    "default_payment_method default_source description due_date effective_at ending_balance footer "
+    "from_invoice "
+    "hosted_invoice_url invoice_pdf last_finalization_error latest_revision next_payment_attempt number "
+    "on_behalf_of parent receipt_number rendering shipping_cost shipping_details statement_descriptor "
+    "webhooks_delivered_at"
+).split()
+
+_ZERO = (
+    "amount_due amount_overpaid amount_paid amount_remaining amount_shipping attempt_count "
+    "post_payment_credit_notes_amount pre_payment_credit_notes_amount subtotal subtotal_excluding_tax total "
+    "total_excluding_tax"
+).split()
+
+_LISTS = (
+    "customer_tax_ids default_tax_rates discounts total_discount_amounts total_pretax_credit_amounts "
+    "total_taxes"
+).split()
+
+_START: Json = {
+    "account_country": "US",
+    "attempted": False,
+    "auto_advance": False,
+    "automatic_tax": {
+        "disabled_reason": None,
+        "enabled": False,
+        "liability": None,
+        "provider": None,
+        "status": None,
+    },
+    "billing_reason": "manual",
+    "collection_method": "charge_automatically",
+    "issuer": {"type": "self"},
+    "metadata": {},
+    "payment_settings": {
+        "default_mandate": None,
+        "payment_method_options": None,
+        "payment_method_types": None,
+    },
+    "status": "draft",
+    "status_transitions": {
+        "finalized_at": None,
+        "marked_uncollectible_at": None,
+        "paid_at": None,
+        "voided_at": None,
+    },
+}
+
+
 def _fresh(call: Call, customer: Json, currency: str) -> Json:
-    invoice_id = new_id("invoice")
-    now = call.now(customer["id"])
-    empty = (
-        "account_tax_ids application automatically_finalizes_at custom_fields customer_account "
-        "default_payment_method "
-        "default_source description due_date effective_at ending_balance footer from_invoice "
-        "hosted_invoice_url "
-        "invoice_pdf last_finalization_error latest_revision next_payment_attempt number on_behalf_of parent "
-        "receipt_number rendering shipping_cost shipping_details statement_descriptor webhooks_delivered_at"
+    invoice_id, now = new_id("invoice"), call.now(customer["id"])
+    base: Json = dict.fromkeys(_EMPTY) | dict.fromkeys(_ZERO, 0) | {name: [] for name in _LISTS}
+    return (
+        base
+        | copied(_START)
+        | _copied_from(customer)
+        | {
+            "id": invoice_id,
+            "account_name": call.world.keys.display_name,
+            "currency": currency,
+            "lines": embedded([], f"/v1/invoices/{invoice_id}/lines"),
+            "period_end": now,
+            "period_start": now,
+        }
     )
-    return dict.fromkeys(empty.split()) | {
-        "id": invoice_id,
-        "account_country": "US",
-        "account_name": call.world.keys.display_name,
-        "amount_due": 0,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_remaining": 0,
-        "amount_shipping": 0,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": False,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "billing_reason": "manual",
-        "collection_method": "charge_automatically",
-        "currency": currency,
+
+
+def _copied_from(customer: Json) -> Json:
+    """What an invoice takes over from its customer."""
+    names = ("address", "email", "name", "phone", "shipping", "tax_exempt")
+    return {f"customer_{name}": customer[name] for name in names} | {
         "customer": customer["id"],
-        "customer_address": customer["address"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_phone": customer["phone"],
-        "customer_shipping": customer["shipping"],
-        "customer_tax_exempt": customer["tax_exempt"],
-        "customer_tax_ids": [],
-        "default_tax_rates": [],
-        "discounts": [],
-        "issuer": {"type": "self"},
-        "lines": embedded([], f"/v1/invoices/{invoice_id}/lines"),
-        "metadata": {},
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": now,
-        "period_start": now,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
         "starting_balance": customer["balance"],
-        "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "subtotal": 0,
-        "subtotal_excluding_tax": 0,
         "test_clock": customer["test_clock"],
-        "total": 0,
-        "total_discount_amounts": [],
-        "total_excluding_tax": 0,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
     }
 
 

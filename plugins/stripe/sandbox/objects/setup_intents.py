@@ -28,45 +28,17 @@ def create(call: Call) -> Json:
     for name in ("confirmation_token", "on_behalf_of", "single_use", "attach_to_self"):
         if params.get(name):
             raise not_built(f"`{name}` on setup intents")
-    # Stripe was recorded to answer `off_session` also where `on_session` was asked for.
-    usage = "off_session" if params.get("usage") == "on_session" else params.get("usage")
     customer = params.get("customer")
     if customer:
         require_customer(call, customer)
     types = type_fields(params, "usd")
     method = chosen_method(call, customer)
-    intent_id = new_id("setup_intent")
-    intent = call.world.add(
-        "setup_intent",
-        {
-            "id": intent_id,
-            "allowed_payment_method_types": None,
-            "application": None,
-            "automatic_payment_methods": None,
-            "cancellation_reason": None,
-            "client_secret": new_client_secret(intent_id),
-            "customer": customer,
-            "customer_account": None,
-            "description": params.get("description"),
-            "excluded_payment_method_types": None,
-            "flow_directions": params.get("flow_directions"),
-            "last_setup_error": None,
-            "latest_attempt": None,
-            "managed_payments": {"enabled": False},
-            "mandate": None,
-            "metadata": {k: v for k, v in (params.get("metadata") or {}).items() if v != ""},
-            "next_action": None,
-            "on_behalf_of": None,
-            "payment_method": None,
-            "payment_method_configuration_details": None,
-            "payment_method_options": _options(types["payment_method_types"]),
-            "single_use_mandate": None,
-            "status": "requires_payment_method",
-            "usage": usage or "off_session",
-        }
-        | types,
-        created=call.now(customer),
-    )
+    fields = _fresh(types["payment_method_types"]) | types | {"customer": customer}
+    intent = call.world.add("setup_intent", fields, created=call.now(customer))
+    assign(intent, params, ("description", "flow_directions"))
+    # Stripe was recorded to answer `off_session` also where `on_session` was asked for.
+    asked = params.get("usage") or "off_session"
+    intent["usage"] = "off_session" if asked == "on_session" else asked
     if method is not None:
         check_type(intent, method)
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
@@ -74,6 +46,26 @@ def create(call: Call) -> Json:
     if params.get("confirm"):
         _confirm(call, intent)
     return intent
+
+
+_EMPTY = (
+    "allowed_payment_method_types application automatic_payment_methods cancellation_reason customer_account "
+    "description excluded_payment_method_types flow_directions last_setup_error latest_attempt mandate "
+    "next_action "
+    "on_behalf_of payment_method payment_method_configuration_details single_use_mandate"
+).split()
+
+
+def _fresh(types: list[str]) -> Json:
+    intent_id = new_id("setup_intent")
+    return dict.fromkeys(_EMPTY) | {
+        "id": intent_id,
+        "client_secret": new_client_secret(intent_id),
+        "managed_payments": {"enabled": False},
+        "metadata": {},
+        "payment_method_options": _options(types),
+        "status": "requires_payment_method",
+    }
 
 
 def _options(types: list[str]) -> Json:
