@@ -41,6 +41,8 @@ class Settings:
     ci: bool
     trusted_proxies: tuple[str, ...]
     """Addresses or networks of our own reverse proxies; only they may say who the visitor is."""
+    failpoints: Mapping[str, str]
+    """Where processes are to die on purpose, in tests: see `portal.failpoints`. Empty in production."""
     plugin_variables: Mapping[str, str]
     """`PORTAL_STRIPE_API_BASE` is here as `stripe_api_base`; read it with `plugin_option`."""
 
@@ -96,6 +98,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         metrics_token=values.get("metrics_token") or None,
         ci=source.get("CI", "").lower() in ("1", "true"),
         trusted_proxies=_networks("PORTAL_TRUSTED_PROXIES", values.get("trusted_proxies", "")),
+        failpoints=_failpoints(values.get("failpoints", ""), env),
         plugin_variables=values,
     )
 
@@ -130,6 +133,19 @@ def _networks(name: str, text: str) -> tuple[str, ...]:
                 hint="List addresses or networks such as 10.0.0.0/8, with commas.",
             ) from None
     return networks
+
+
+def _failpoints(text: str, env: str) -> dict[str, str]:
+    if text and env != "local":
+        raise ConfigurationError(
+            "PORTAL_FAILPOINTS is set in production.", hint="Remove it: it makes processes die on purpose."
+        )
+    points = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+    if any(action != "kill" for action in points.values()):
+        raise ConfigurationError(
+            f"PORTAL_FAILPOINTS is {text!r}.", hint="Write <place>=kill, several with commas between them."
+        )
+    return points
 
 
 def _own_host(host: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import asyncpg
 from litestar import Response, post
 from litestar.params import FromPath
 from litestar.status_codes import (
@@ -19,6 +18,7 @@ from litestar.status_codes import (
 from portal.contract.errors import EventRefused
 from portal.contract.loading import plugin_by_id
 from portal.database.transaction import DatabaseBusy
+from portal.queue.connections import DATABASE_FAILED
 from portal.web.request import PortalRequest
 from portal.webhooks.intake import Outcome, receive
 
@@ -51,7 +51,7 @@ async def receive_delivery(
     except EventRefused as refused:
         logger.info("delivery to %s refused: %s", plugin_id, refused.message)
         return _answer(HTTP_400_BAD_REQUEST, "refused")
-    except (DatabaseBusy, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (DatabaseBusy, *DATABASE_FAILED) as error:
         logger.warning("delivery to %s not stored: %s", plugin_id, type(error).__name__)
         return _answer(HTTP_503_SERVICE_UNAVAILABLE, "try again")
     if outcome is Outcome.UNKNOWN:

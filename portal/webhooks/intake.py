@@ -12,6 +12,7 @@ from portal.accounts.services import account_for_webhook
 from portal.contract.errors import EventRefused
 from portal.contract.plugin import Account, Plugin, ReceivedEvent
 from portal.database.transaction import connection
+from portal.failpoints import Failpoint, reach
 from portal.queue.rings import ring_now, rings_in_statement
 from portal.queue.statements import RING_FRESH
 from portal.security.tokens import Purpose, hash_token
@@ -115,6 +116,7 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
         )
     if stored is None:
         return Outcome.DUPLICATE
+    reach(Failpoint.INTAKE_STORED)
     if trouble:
         return Outcome.QUARANTINED
     if not in_statement:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from portal.errors import ConfigurationError
+from portal.failpoints import Failpoint
+from portal.settings import ROOT, load_settings
+
+REACH = "from portal.failpoints import Failpoint, reach; reach(Failpoint.INTAKE_STORED); print('went on')"
+
+
+def reach(failpoints: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    return subprocess.run(
+        [sys.executable, "-c", REACH],
+        cwd=ROOT,
+        env={**kept, "PORTAL_FAILPOINTS": failpoints},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_an_armed_place_kills_the_process() -> None:
+    assert reach(f"{Failpoint.INTAKE_STORED}=kill").returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("failpoints", ["", "somewhere.else=kill"])
+def test_a_place_that_is_not_armed_lets_everybody_pass(failpoints: str) -> None:
+    assert reach(failpoints).stdout == "went on\n"
+
+
+def test_production_refuses_failpoints() -> None:
+    production = {"PORTAL_ENV": "production", "PORTAL_BASE_URL": "https://portal.example.com"}
+    assert load_settings(production).failpoints == {}
+    with pytest.raises(ConfigurationError, match="in production"):
+        load_settings({**production, "PORTAL_FAILPOINTS": "intake.stored=kill"})
+
+
+@pytest.mark.parametrize("text", ["intake.stored", "intake.stored=sleep", "=", "kill"])
+def test_what_cannot_be_meant_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        load_settings({"PORTAL_FAILPOINTS": text})
