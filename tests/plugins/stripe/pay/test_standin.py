@@ -24,8 +24,10 @@ async def page(browser: Browser, portal: PayPortal) -> AsyncIterator[Page]:
     portal.start_status, portal.start_body = 503, {}
     context = await browser.new_context()
     opened = await context.new_page()
-    await opened.goto(portal.page_url)
-    await opened.wait_for_function("window.Stripe && document.querySelector('#view h2')")
+    async with opened.expect_response("**/stripe.js"):
+        await opened.goto(portal.page_url, wait_until="load")
+    # Not `wait_for_function`: it evaluates inside the page, which the page's own policy forbids.
+    await expect(opened.locator("#view h2")).to_be_attached()
     await opened.evaluate("document.querySelector('#view').innerHTML = '<div id=here></div>'")
     yield opened
     await context.close()
