@@ -63,8 +63,8 @@ async def run_event(event_id: int, *, locate: Locate, read: Read) -> None:
     May be called twice, late, or for an event that is long done: then it does nothing.
     """
     event = await inbox.load_event(event_id)
-    if event is None or event.state in FINAL:
-        return
+    if event is None or event.state in FINAL or event.leased:
+        return  # who holds the lease ends it, or the sweeper rings when it has ended
     events: list[inbox.StoredEvent] = [event]
     try:
         account = await load_account(event.account_id)

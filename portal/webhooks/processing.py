@@ -17,7 +17,8 @@ from portal.errors import PortalError
 from portal.queue.rings import ring
 from portal.sync.rules import retry_delay
 
-LOCK_SECONDS = 20
+LOCK_SECONDS = 12
+"""Shorter than the statement timeout, which would end the wait with another error."""
 LEASE_SECONDS = 30
 """A killed worker's events are free again after this; the sweeper rings for them."""
 MAX_ATTEMPTS = 12
@@ -49,10 +50,16 @@ class StoredEvent:
     state: str
     attempts: int
     received_at: datetime
+    leased: bool
+    """Claimed, by the caller or by another worker, and the lease has not ended."""
 
 
 _COLUMNS = """e.id, e.account AS account_id, a.plugin, e.mode, e.external_id, e.type, e.object_kind,
-              e.object_id, e.group_id, e.body, e.state, e.attempts, e.received_at"""
+              e.object_id, e.group_id, e.body, e.state, e.attempts, e.received_at,
+              coalesce(e.lease_until > now(), false) AS leased"""
+
+_STILL_OURS = "id = $1 AND attempts = $2 AND state IN ('received', 'processing')"
+"""Every claim counts one more attempt: another number means that somebody claimed the event meanwhile."""
 
 
 async def load_event(event_id: int) -> StoredEvent | None:
@@ -164,37 +171,49 @@ async def finish_events(
 
 
 async def give_back(held: Connection, events: Sequence[StoredEvent], error: PortalError) -> None:
-    """Put events back for later, or park them when trying again cannot help. Nothing is thrown away."""
+    """Put events back for later, or park them when trying again cannot help. Nothing is thrown away.
+
+    Failing before the claim is an attempt too. Events that another worker claimed meanwhile are left to it.
+    """
     lasting = not isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed | DatabaseBusy)
+    waits_for_key = isinstance(error, AccountAuthFailed)
     for event in events:
-        waits_for_key = isinstance(error, AccountAuthFailed)
-        if lasting or (event.attempts >= MAX_ATTEMPTS and not waits_for_key):
-            await park(held, event, error)
-            continue
-        asked = error.retry_after if isinstance(error, ProviderUnavailable) else None
-        delay = retry_delay(event.attempts, asked=asked)
-        await held.execute(
-            """
-            UPDATE webhook_event SET state = 'received', lease_until = NULL, error_code = $2,
-                   error_words = $3, due_at = now() + make_interval(secs => $4)
-            WHERE id = $1
-            """,
-            event.id,
-            error.code,
-            error.message,
-            delay,
-        )
+        attempts = event.attempts if event.leased else event.attempts + 1
+        if lasting or (attempts >= MAX_ATTEMPTS and not waits_for_key):
+            await _park(held, event, error)
+        else:
+            await _postpone(held, event, error, attempts)
+
+
+async def _postpone(held: Connection, event: StoredEvent, error: PortalError, attempts: int) -> None:
+    asked = error.retry_after if isinstance(error, ProviderUnavailable) else None
+    delay = retry_delay(attempts, asked=asked)
+    changed = await held.fetchval(
+        f"""
+        UPDATE webhook_event SET state = 'received', attempts = $3, lease_until = NULL, error_code = $4,
+               error_words = $5, due_at = now() + make_interval(secs => $6)
+        WHERE {_STILL_OURS} RETURNING id
+        """,  # noqa: S608 - a constant
+        event.id,
+        event.attempts,
+        attempts,
+        error.code,
+        error.message,
+        delay,
+    )
+    if changed:
         await ring(held, f"{event.plugin}.process_event", event.id, delay_ms=round(delay * 1000))
 
 
-async def park(held: Connection, event: StoredEvent, error: PortalError) -> None:
+async def _park(held: Connection, event: StoredEvent, error: PortalError) -> None:
     """Set an event aside with its reason, for a person to look at."""
     await held.execute(
-        """
-        UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = $2, error_words = $3
-        WHERE id = $1
-        """,
+        f"""
+        UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = $3, error_words = $4
+        WHERE {_STILL_OURS}
+        """,  # noqa: S608 - a constant
         event.id,
+        event.attempts,
         error.code,
         f"{error.message} {error.hint}".strip(),
     )

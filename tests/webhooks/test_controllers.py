@@ -129,6 +129,7 @@ async def test_a_delivery_without_a_genuine_signature_is_400(
         b'{"a":' * 200_000,
         b"\xff\xfe" + EVENT,
         EVENT.replace(EVENT_ID, b"evt_\\u0000"),
+        EVENT.replace(b"2026-10-28.endive", b"\\u0000"),
         EVENT.replace(EVENT_ID, b"\\ud800"),
         EVENT.replace(EVENT_ID, b"\x00"),
         EVENT.replace(b'"' + EVENT_ID + b'"', b"1e999"),

@@ -183,7 +183,7 @@ def _received(body: bytes) -> ReceivedEvent:
         object_id=_short(thing.id or ""),
         group_id=_short(pointer.invoice or pointer.payment_intent or thing.id or ""),
         mode=Mode.LIVE if event.livemode else Mode.TEST,
-        api_version=event.api_version,
+        api_version=_short(event.api_version) if event.api_version else None,
         account_external_id=event.account,
     )
 
