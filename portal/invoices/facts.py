@@ -29,6 +29,7 @@ from portal.payments.services import (
     record_entry,
     sums_of,
 )
+from portal.sync.services import queue_task
 from portal.web.live import announce
 
 InvoiceFact = (
@@ -68,6 +69,8 @@ async def apply_invoice_facts(
     invoice = await _lock(connection, source, invoice_id)
     said = [words for fact in facts if (words := await _apply(connection, source, invoice, fact))]
     status = await _settle(connection, invoice, facts)
+    if status is InvoiceStatus.VOID:
+        await _void_the_copy(connection, source, invoice, facts)
     if status is not invoice.status:
         said.append(f"{invoice.number} is {status.value.replace('_', ' ')}.")
     if said:
@@ -186,7 +189,7 @@ async def _settle(connection: Connection, invoice: _Invoice, facts: Sequence[Fac
     """Decide the status from the rows and store it."""
     if invoice.status is InvoiceStatus.DRAFT:
         return invoice.status
-    closed = next((InvoiceStatus(f.status) for f in facts if isinstance(f, InvoiceClosed)), invoice.closed)
+    closed = _closed(invoice, facts)
     sums = await sums_of(connection, invoice.id)
     status = next_status(
         Standing(invoice.total_minor, sums.received_minor, sums.returned_minor, sums.processing, closed)
@@ -204,6 +207,26 @@ async def _settle(connection: Connection, invoice: _Invoice, facts: Sequence[Fac
         paid,
     )
     return status
+
+
+def _closed(invoice: _Invoice, facts: Sequence[Fact]) -> InvoiceStatus | None:
+    """Who declared what: void is for good, whatever else the provider says of its copy."""
+    if invoice.closed is InvoiceStatus.VOID:
+        return invoice.closed
+    return next((InvoiceStatus(f.status) for f in facts if isinstance(f, InvoiceClosed)), invoice.closed)
+
+
+async def _void_the_copy(
+    connection: Connection, source: Source, invoice: _Invoice, facts: Sequence[Fact]
+) -> None:
+    """Ask for the provider's copy to be voided when it is open though ours is void.
+
+    Somebody voided the invoice while it was on its way: the copy came into being afterwards.
+    """
+    there = any(isinstance(fact, InvoicePublished) for fact in facts)
+    void_there = any(isinstance(fact, InvoiceClosed) and fact.status == "void" for fact in facts)
+    if there and not void_there:
+        await queue_task(connection, account_id=source.account_id, kind="void_invoice", subject_id=invoice.id)
 
 
 async def _note(

@@ -137,7 +137,7 @@ async def void(invoice_id: int, *, actor: Actor) -> None:
         await tx.connection.execute(
             """
             UPDATE invoice SET status = 'void', voided_at = now(), version = version + 1,
-                   sync_state = CASE WHEN external_id IS NULL THEN sync_state ELSE 'waiting' END
+                   sync_state = CASE WHEN external_id IS NULL THEN 'none' ELSE 'waiting' END
             WHERE id = $1
             """,
             invoice_id,
@@ -152,13 +152,19 @@ async def void(invoice_id: int, *, actor: Actor) -> None:
 
 
 async def retry_sync(invoice_id: int, *, actor: Actor) -> None:
-    """Try again what failed for good at the provider."""
+    """Try again what failed for good at the provider.
+
+    The provider may have kept the refusal under the old keys, so new ones are taken. What an earlier attempt
+    may have made is looked for first: the count of attempts is never taken back to the first one.
+    """
     async with transaction() as tx:
         row = await _locked(tx.connection, invoice_id)
         revived = await tx.connection.fetch(
             """
-            UPDATE sync_task SET state = 'waiting', due_at = now(), attempts = 0
-            WHERE subject_id = $1 AND kind LIKE '%\\_invoice' AND state IN ('failed', 'unknown')
+            UPDATE sync_task SET state = 'waiting', due_at = now(), attempts = 1, finished_at = NULL,
+                   key_generation = key_generation + CASE state WHEN 'failed' THEN 1 ELSE 0 END
+            WHERE subject_id = $1 AND kind IN ('publish_invoice', 'void_invoice')
+                  AND state IN ('failed', 'unknown')
             RETURNING id
             """,
             invoice_id,

@@ -49,7 +49,10 @@ class Task:
 
 
 async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id: int) -> int:
-    """Put a task into the outbox in the caller's transaction; there is one per kind and subject."""
+    """Put a task into the outbox in the caller's transaction; there is one per kind and subject.
+
+    One that was done before is done again; one that failed waits for a person.
+    """
     row = await held.fetchrow(
         """
         INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
@@ -58,7 +61,8 @@ async def queue_task(held: Connection, *, account_id: int, kind: str, subject_id
                          a.id, a.mode, $2::text, $3::bigint),
                now(), now()
         FROM connected_account a WHERE a.id = $1
-        ON CONFLICT (idempotency_key) DO UPDATE SET due_at = now()
+        ON CONFLICT (idempotency_key) DO UPDATE SET due_at = now(), finished_at = NULL,
+               state = CASE sync_task.state WHEN 'done' THEN 'waiting' ELSE sync_task.state END
         RETURNING id, (SELECT plugin FROM connected_account WHERE id = $1) AS plugin
         """,
         account_id,

@@ -37,7 +37,11 @@ _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, stripe_sdk.AIOHTT
 
 
 class FailureReplayed(OutcomeUnknown):
-    """Stripe repeats the failure that it stored for the idempotency key: the key is of no more use."""
+    """The idempotency key is of no more use.
+
+    Stripe repeats a failure that it stored for it, or holds it for a call with other parameters (somebody
+    renamed the customer between two attempts). What that call made is looked for before another key is used.
+    """
 
     code = "STRIPE_FAILURE_REPLAYED"
 
@@ -152,6 +156,8 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
             ours = _no_answer(write=write)
         case stripe_sdk.InvalidRequestError() if error.http_status == HTTPStatus.NOT_FOUND:
             ours = ObjectMissing(message)
+        case stripe_sdk.IdempotencyError() if write:
+            ours = FailureReplayed("Stripe knows the key from a call that said something else.")
         case stripe_sdk.CardError() | stripe_sdk.InvalidRequestError() | stripe_sdk.IdempotencyError():
             ours = CallRefused(message, stripe_code=code, param=param)
         case _:

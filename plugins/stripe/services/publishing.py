@@ -9,7 +9,7 @@ from plugins.stripe.gateway import payments as gateway
 from plugins.stripe.gateway.client import FailureReplayed
 from plugins.stripe.services.customers import stripe_customer_for
 from plugins.stripe.services.links import save_links
-from plugins.stripe.services.readings import reading_of_invoice
+from plugins.stripe.services.readings import publication_of, reading_of_invoice
 from portal.sdk import (
     Account,
     PayableInvoice,
@@ -61,11 +61,18 @@ async def _publish(account: Account, task: Task) -> Reading:
         # The answer to a repeated key is the first one, so what is current is read once more.
         if not task.first:
             raw = await gateway.retrieve_invoice(account, current_settings(), str(raw["id"]))
-    return reading_of_invoice(account, raw, invoice.id)
+    return publication_of(account, raw, invoice.id)
 
 
 async def void_invoice(account: Account, task: Task) -> Reading:
     """Void Stripe's copy. One that was paid meanwhile stays paid: the money decides."""
+    try:
+        return await _void(account, task)
+    except FailureReplayed:
+        return await _void(account, await renew_key(task))
+
+
+async def _void(account: Account, task: Task) -> Reading:
     invoice = await payable_invoice(task.subject_id)
     if invoice.external_id is None:
         return Reading(words="Stripe never had it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from portal.sdk import (
 )
 
 CLOSED = ("void", "uncollectible")
+FINAL = ("void", "paid")
 
 
 def reading_of_invoice(
@@ -44,6 +46,19 @@ def reading_of_invoice(
     return Reading(
         facts=tuple(_facts(invoice, invoice_id, charges, methods)), invoice_id=invoice_id, save=save
     )
+
+
+def publication_of(account: Account, raw: Raw, invoice_id: int) -> Reading:
+    """What the answer to a call of ours means. It was read without the object's lock.
+
+    A payment may have begun or ended since, and its events been handled: of an invoice that can still change,
+    only that it exists is believed.
+    """
+    reading = reading_of_invoice(account, raw, invoice_id)
+    if raw["status"] in FINAL:
+        return reading
+    known = tuple(fact for fact in reading.facts if isinstance(fact, InvoicePublished))
+    return replace(reading, facts=known)
 
 
 def _facts(

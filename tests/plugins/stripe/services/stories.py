@@ -30,6 +30,12 @@ async def task_of(invoice_id: int, kind: str = "publish_invoice") -> int:
     return int(found)
 
 
+async def retry_now(task_id: int) -> None:
+    """Let a postponed task be due, then run it."""
+    await value("UPDATE sync_task SET due_at = now() WHERE id = $1", task_id)
+    await run_sync_task(task_id)
+
+
 async def value(query: str, *arguments: Any) -> Any:
     """One value from the database."""
     async with transaction() as tx:

@@ -12,13 +12,7 @@ from plugins.stripe.services.publishing import run_sync_task
 from portal.audit.services import SYSTEM
 from portal.invoices import services as invoices
 from tests.builders import Connected, make_invoice
-from tests.plugins.stripe.services.stories import invoice_row, published_invoice, task_of, value
-
-
-async def retry_now(task_id: int) -> None:
-    """Let a postponed task be due, then run it."""
-    await value("UPDATE sync_task SET due_at = now() WHERE id = $1", task_id)
-    await run_sync_task(task_id)
+from tests.plugins.stripe.services.stories import invoice_row, published_invoice, retry_now, task_of, value
 
 
 async def test_a_finalised_invoice_is_open_at_stripe_with_our_amount(
