@@ -18,9 +18,22 @@ async def stripe_customer_for(account: Account, invoice: PayableInvoice, task: T
     settings = current_settings()
     made = None if task.first else await gateway.find_customer(account, settings, invoice=invoice)
     if made is None:
-        key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}{task.key_suffix}"
+        # Under the key of a customer that was deleted since, Stripe would hand out the deleted one again.
+        gone = await _deleted(account.id, invoice.customer_id)
+        after = f":after{gone}" if gone else ""
+        key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}{after}{task.key_suffix}"
         made = await gateway.create_customer(account, settings, key=key, invoice=invoice)
     return await _link(account, invoice, str(made["id"]))
+
+
+async def forget_customer(account: Account, external_id: str) -> None:
+    """Note that Stripe has this customer no more, as its event will tell or would have told."""
+    async with connection() as held:
+        await held.execute(
+            "UPDATE customer_link SET deleted = true WHERE account = $1 AND external_id = $2",
+            account.id,
+            external_id,
+        )
 
 
 async def portal_customer_of(portal_key: object) -> int | None:
@@ -41,6 +54,16 @@ async def _linked(account_id: int, customer_id: int) -> str | None:
     async with connection() as held:
         found: str | None = await held.fetchval(
             "SELECT external_id FROM customer_link WHERE account = $1 AND customer = $2 AND NOT deleted",
+            account_id,
+            customer_id,
+        )
+    return found
+
+
+async def _deleted(account_id: int, customer_id: int) -> int:
+    async with connection() as held:
+        found: int = await held.fetchval(
+            "SELECT count(*) FROM customer_link WHERE account = $1 AND customer = $2 AND deleted",
             account_id,
             customer_id,
         )

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
 from plugins.stripe.gateway import payments as gateway
-from plugins.stripe.gateway.client import FailureReplayed
-from plugins.stripe.services.customers import stripe_customer_for
+from plugins.stripe.gateway.client import CallRefused, FailureReplayed
+from plugins.stripe.services.customers import forget_customer, stripe_customer_for
 from plugins.stripe.services.links import save_links
 from plugins.stripe.services.readings import publication_of, reading_of_invoice
 from portal.sdk import (
@@ -86,10 +86,20 @@ async def _void(account: Account, task: Task) -> Reading:
 
 async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
     """Stripe's copy: the known one, the one an earlier attempt made, else a new draft."""
-    settings = current_settings()
     if invoice.external_id:
-        return await gateway.retrieve_invoice(account, settings, invoice.external_id)
+        return await gateway.retrieve_invoice(account, current_settings(), invoice.external_id)
     customer = await stripe_customer_for(account, invoice, task)
+    try:
+        return await _draft_for(account, task, invoice, customer)
+    except CallRefused as refused:
+        if refused.param != "customer" or refused.stripe_code != "resource_missing":
+            raise
+        await forget_customer(account, customer)
+        raise FailureReplayed("Stripe's customer was deleted; another one is made.") from None
+
+
+async def _draft_for(account: Account, task: Task, invoice: PayableInvoice, customer: str) -> Raw:
+    settings = current_settings()
     if not task.first:
         since = task.created_at - timedelta(minutes=5)
         found = await gateway.find_invoice(
