@@ -102,7 +102,14 @@ class StripePlugin(Plugin):
         url = f"http://127.0.0.1:{port}"
         state = settings.data_dir / "stripe-sandbox.json"
         command = (sys.executable, "-m", "plugins.stripe.sandbox", "--port", str(port), "--state", str(state))
-        return (LocalService("sandbox", command, f"{url}/_sandbox/ready", {"PORTAL_STRIPE_API_BASE": url}),)
+        return (
+            LocalService(
+                "sandbox",
+                command,
+                f"{url}/_sandbox/ready",
+                {"PORTAL_STRIPE_API_BASE": url, "PORTAL_STRIPE_SANDBOX": "on"},
+            ),
+        )
 
     async def sandbox_credentials(self, endpoint_url: str, settings: Settings) -> Mapping[str, str] | None:
         """Keys of the local sandbox with a fresh endpoint, when the sandbox is on."""

@@ -26,6 +26,8 @@ from portal.sdk import (
 )
 
 API_VERSION = "2026-10-28.endive"
+SANDBOX_MARK = "Sandbox"
+"""Every key of the local sandbox says so, and no key of Stripe's does."""
 TIMEOUT_SECONDS = 20
 """For a whole call; below the deadline of an actor, above what Stripe needs on a bad day."""
 
@@ -80,10 +82,22 @@ def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClien
     Raises:
         ConfigurationError: the API base is redirected to anything but loopback, or with a live key.
     """
-    base = settings.plugin_option("stripe", "api_base")
+    base = api_base_for(secret_key, settings)
     if base:
         _refuse_unsafe_base(base, secret_key)
     return _client(secret_key.reveal(), base, _http_client())
+
+
+def api_base_for(key: Secret, settings: Settings) -> str | None:
+    """Where calls with this key go; None: to Stripe.
+
+    Beside the local sandbox (`make run`) its own keys go there, and a person's real test keys to Stripe.
+    """
+    base = settings.plugin_option("stripe", "api_base")
+    beside_sandbox = settings.plugin_option("stripe", "sandbox") is not None
+    if base and beside_sandbox and SANDBOX_MARK not in key.reveal() and "_test_" in key.reveal():
+        return None
+    return base
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plugins.stripe.domain.declines import customer_texts
 from plugins.stripe.domain.events import Follow
 from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.gateway.client import api_base_for
 from plugins.stripe.services.webhooks import read_invoice_now
 from portal.sdk import (
     Account,
@@ -32,7 +33,7 @@ class NothingToPay(Conflict):
 
 def pay_page(account: Account, settings: Settings) -> PayPage:
     """The form's partial and scripts; with a sandbox, its stand-in takes the place of Stripe's script."""
-    sandbox = settings.plugin_option("stripe", "api_base")
+    sandbox = api_base_for(account.credentials["publishable_key"], settings)
     script = f"{sandbox}/_sandbox/stripe.js" if sandbox else STRIPE_JS_FILE
     return PayPage(
         template="stripe/pay.html",
