@@ -24,6 +24,8 @@ else:
 _held: ContextVar[Connection | None] = ContextVar("portal_held_connection", default=None)
 AfterCommit = Callable[[], Awaitable[None]]
 ACQUIRE_SECONDS = 4.0
+RELEASE_SECONDS = 1.0
+"""A connection that cannot be reset in this time is closed."""
 
 
 class DatabaseBusy(PortalError):
@@ -135,4 +137,4 @@ async def _release(held: Connection) -> None:
     pool = current_engine().pool
     if pool is not None:
         # Shielded: a cancelled request must still give its connection back.
-        await asyncio.shield(pool.release(held, timeout=5))
+        await asyncio.shield(pool.release(held, timeout=RELEASE_SECONDS))

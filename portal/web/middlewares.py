@@ -46,6 +46,13 @@ class BodyTooSlow(PortalError):
     status_code = 408
 
 
+class BodyBrokenOff(PortalError):
+    """The body ended before it was complete: the visitor left, or what was sent is no HTTP."""
+
+    code = "BODY_BROKEN_OFF"
+    status_code = 400
+
+
 class ForeignForm(Forbidden):
     """Another site sent this form."""
 
@@ -84,7 +91,7 @@ class RequestGate:
                 "This portal does not answer under that address.",
                 hint=f"Use {self.settings.base_url}, or set PORTAL_BASE_URL to the address that people use.",
             )
-        await self.app(scope, _hurry(receive), send)
+        await self.app(scope, _hurry(receive, has_body=scope["method"] not in SAFE_METHODS), send)
 
 
 class Zip:
@@ -189,8 +196,11 @@ def _needs_no_token(scope: Scope) -> bool:
     return plain and scope.get("method") in SAFE_METHODS
 
 
-def _hurry(receive: Receive) -> Receive:
-    """A `receive` that gives the whole body ten seconds; waiting for a disconnect afterwards has no limit."""
+def _hurry(receive: Receive, *, has_body: bool) -> Receive:
+    """A `receive` that gives the whole body ten seconds; waiting for a disconnect afterwards has no limit.
+
+    A disconnect within the body is refused here, for Litestar would call it a fault of the server.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + BODY_SECONDS
     complete = False
@@ -203,6 +213,8 @@ def _hurry(receive: Receive) -> Receive:
             message = await asyncio.wait_for(receive(), max(deadline - loop.time(), 0.001))
         except TimeoutError:
             raise BodyTooSlow("The request did not arrive in time.", hint="Send it again.") from None
+        if has_body and message["type"] == "http.disconnect":
+            raise BodyBrokenOff("The request did not arrive in full.", hint="Send it again.")
         complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

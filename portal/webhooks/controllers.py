@@ -24,6 +24,8 @@ from portal.webhooks.intake import Outcome, receive
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 10.0
+STORE_SECONDS = 3.5
+"""With the second that giving a connection back may take, a silent database is a 503 within five."""
 logger = logging.getLogger("portal.webhooks")
 
 
@@ -47,7 +49,8 @@ async def receive_delivery(
     except TimeoutError:
         return _answer(HTTP_408_REQUEST_TIMEOUT, "the body did not arrive")
     try:
-        outcome = await receive(plugin, token, body, dict(request.headers))
+        async with asyncio.timeout(STORE_SECONDS):
+            outcome = await receive(plugin, token, body, dict(request.headers))
     except EventRefused as refused:
         logger.info("delivery to %s refused: %s", plugin_id, refused.message)
         return _answer(HTTP_400_BAD_REQUEST, "refused")

@@ -41,15 +41,16 @@ class Sender:
     url: str
     http: httpx.AsyncClient
 
-    async def deliver(self, event: dict[str, Any]) -> httpx.Response:
+    async def deliver(self, event: dict[str, Any], *, patience: float = PATIENCE_SECONDS) -> httpx.Response:
         """One delivery.
 
         Raises:
-            httpx.TransportError: no answer.
+            httpx.TransportError: no answer, or none within `patience` seconds.
         """
         body = json.dumps(event)
         signature = stripe_sdk.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET)
-        return await self.http.post(self.url, content=body, headers={"stripe-signature": signature})
+        headers = {"stripe-signature": signature}
+        return await self.http.post(self.url, content=body, headers=headers, timeout=patience)
 
     async def deliver_each(self, events: Sequence[dict[str, Any]]) -> list[int]:
         """One delivery of each, `AT_ONCE` under way at a time; the statuses in their order."""
@@ -139,5 +140,5 @@ async def traffic_of(sender: Sender) -> AsyncIterator[Traffic]:
 @asynccontextmanager
 async def sender_to(url: str) -> AsyncIterator[Sender]:
     """A sender for the length of a block."""
-    async with httpx.AsyncClient(timeout=15, limits=httpx.Limits(max_connections=AT_ONCE)) as http:
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=AT_ONCE)) as http:
         yield Sender(url, http)

@@ -142,11 +142,23 @@ class Product:
 
     def kill_postgres(self) -> None:
         """`kill -9` for the server and everything it started."""
+        self._signal_postgres(signal.SIGKILL)
+
+    @contextmanager
+    def frozen_postgres(self) -> Iterator[None]:
+        """The server neither answers nor ends until the end of the block, as when its disk hangs."""
+        self._signal_postgres(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal_postgres(signal.SIGCONT)
+
+    def _signal_postgres(self, number: int) -> None:
         pid_file = self.settings.data_dir / "postgres" / "data" / "postmaster.pid"
         postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
         for process in [postmaster, *postmaster.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(number)
 
     def _below(self, word: str) -> list[psutil.Process]:
         """What the part whose command has this word has started itself."""

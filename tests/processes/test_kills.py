@@ -6,6 +6,7 @@ so the order in this file saves time; each can run alone.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import redis
 from portal.failpoints import Failpoint
 from portal.settings import Settings
 from tests.processes.conftest import INVOICES
-from tests.processes.deliveries import Sender, sender_to, traffic_of
+from tests.processes.deliveries import Sender, sender_to, traffic_of, unknown_event
 from tests.processes.products import OPEN_EVENTS, PAID_ONCE, UNPAID, Product, running_product
 from tests.queue.rooms import URLS, reachable
 
@@ -134,3 +135,18 @@ async def test_killed_postgres_means_503_then_recovery_and_nothing_half_done(
     assert await sender.deliver_each(refused := traffic.answered(503)) == [200] * len(refused)
     await product.until(OPEN_EVENTS, is_=0, seconds=APPLIED_SECONDS)
     assert await product.ledger_of([paid]) == [PAID_ONCE]
+
+
+async def test_silent_postgres_means_503_before_the_sender_loses_patience(
+    product: Product, sender: Sender
+) -> None:
+    await sender.deliver_each([unknown_event() for _ in range(8)])
+    late = [unknown_event() for _ in range(24)]
+    with product.frozen_postgres():
+        answers = await asyncio.gather(*(sender.deliver(event, patience=8.0) for event in late))
+        assert (await sender.http.get(f"{product.portal.url}/health", timeout=8.0)).status_code == 200
+    assert {answer.status_code for answer in answers} == {503}
+    for event in late:
+        await sender.insist(event)
+    stored = "SELECT count(*) FROM webhook_event WHERE external_id = ANY($1::text[])"
+    assert await product.value(stored, [event["id"] for event in late]) == len(late)
