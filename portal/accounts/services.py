@@ -123,6 +123,11 @@ async def mark_broken(account_id: int, reason: str) -> None:
     await _change_health(account_id, "broken", reason, action="account.broken")
 
 
+async def mark_needs_attention(account_id: int, reason: str) -> None:
+    """Note that the account cannot do something that is needed. Work that needs it waits."""
+    await _change_health(account_id, "needs_attention", reason, action="account.needs_attention")
+
+
 async def mark_ready(account_id: int) -> None:
     """Note that the credentials work again."""
     await _change_health(account_id, "ready", "", action="account.recovered")
@@ -151,7 +156,9 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
         row = await tx.connection.fetchrow(
             """
             UPDATE connected_account SET state = $2, health_reason = $3, version = version + 1
-            WHERE id = $1 AND state NOT IN ('disconnected', $2) RETURNING title, mode
+            WHERE id = $1 AND state NOT IN ('disconnected', $2)
+                  AND NOT (state = 'broken' AND $2 = 'needs_attention')
+            RETURNING title, mode
             """,
             account_id,
             state,

@@ -23,6 +23,12 @@ class ProviderUnavailable(ProviderError):
         self.retry_after = retry_after
 
 
+class UnforeseenError(ProviderUnavailable):
+    """Something broke that nobody thought of. It is tried again, but not for days."""
+
+    code = "UNEXPECTED"
+
+
 class OutcomeUnknown(ProviderError):
     """A write was sent and no answer came. It is looked up before anything is sent again."""
 
@@ -37,7 +43,7 @@ class AccountAuthFailed(ProviderError):
 
 
 class AccountNotReady(ProviderUnavailable):
-    """The account cannot do this yet (requirements due, capability off): back off."""
+    """The account cannot do this yet (requirements due, a right or capability off): work waits for it."""
 
     code = "ACCOUNT_NOT_READY"
 

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from portal.accounts.services import load_account, mark_broken
+from portal.accounts.services import AccountDisconnected, load_account, mark_broken, mark_needs_attention
 from portal.audit.services import Actor
-from portal.contract.errors import AccountAuthFailed, EventQuarantined, ProviderUnavailable
+from portal.contract.errors import (
+    AccountAuthFailed,
+    AccountNotReady,
+    EventQuarantined,
+    ProviderUnavailable,
+    UnforeseenError,
+)
 from portal.contract.facts import CustomerSeen, Fact
 from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import Account
@@ -23,6 +29,17 @@ from portal.sync import services as outbox
 from portal.webhooks import processing as inbox
 
 logger = logging.getLogger("portal.work")
+_PASSING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+)
+"""What a query raises when the database is away, busy, or undoes one of two that met."""
 FINAL = frozenset({"processed", "ignored", "parked", "rejected"})
 
 
@@ -93,8 +110,7 @@ async def run_task(task_id: int, handlers: Mapping[str, TaskHandler]) -> None:
             await outbox.finish_task(tx.connection, task)
     except Exception as error:  # noqa: BLE001 - the process's edge, as above
         known = _known(error, f"task {task_id}")
-        if isinstance(known, AccountAuthFailed):
-            await mark_broken(task.account_id, known.message)
+        await _mark_account(task.account_id, known)
         await outbox.give_back(task, known)
 
 
@@ -133,28 +149,34 @@ async def _set_aside(events: Sequence[inbox.StoredEvent], why: str) -> None:
 
 
 async def _give_back(account_id: int, events: Sequence[inbox.StoredEvent], error: PortalError) -> None:
-    if isinstance(error, EventQuarantined):
+    if isinstance(error, EventQuarantined | AccountDisconnected):
         await _set_aside(events, error.message)
         return
-    if isinstance(error, AccountAuthFailed):
-        await mark_broken(account_id, error.message)
+    await _mark_account(account_id, error)
     async with transaction() as tx:
         await inbox.give_back(tx.connection, events, error)
 
 
+async def _mark_account(account_id: int, error: PortalError) -> None:
+    """Show people that the connection needs them, when that is why the work could not be done."""
+    if isinstance(error, AccountAuthFailed):
+        await mark_broken(account_id, error.message)
+    elif isinstance(error, AccountNotReady):
+        await mark_needs_attention(account_id, error.message)
+
+
 def _known(error: Exception, what: str) -> PortalError:
-    """The error in words. An unforeseen one gets a reference that the log has too, and is tried again."""
+    """The error in words. An unforeseen one gets a reference that the log has too, and is tried again.
+
+    So does a constraint of the database that was broken: only what passes by itself counts as the database's.
+    """
     if isinstance(error, PortalError):
         return error
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+    if isinstance(error, _PASSING):
         return ProviderUnavailable(f"The database did not take it ({type(error).__name__}).")
     reference = uuid.uuid4().hex[:8]
     logger.error("%s failed unexpectedly, reference %s", what, reference, exc_info=error)
-    problem = ProviderUnavailable(
-        f"An unexpected error, reference {reference}.", hint="The log has the details."
-    )
-    problem.code = "UNEXPECTED"
-    return problem
+    return UnforeseenError(f"An unexpected error, reference {reference}.", hint="The log has the details.")
 
 
 def _actor(account: Account) -> Actor:

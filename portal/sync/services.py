@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
+from portal.contract.errors import AccountAuthFailed, AccountNotReady, OutcomeUnknown, ProviderUnavailable
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection, DatabaseBusy, connection, transaction
 from portal.errors import PortalError
@@ -143,7 +143,8 @@ async def release_due(held: Connection, limit: int = 500) -> int:
 
 
 async def _postpone(held: Connection, task: Task, error: PortalError) -> None:
-    if task.attempts >= MAX_ATTEMPTS and not isinstance(error, AccountAuthFailed):
+    waits_for_account = isinstance(error, AccountAuthFailed | AccountNotReady)
+    if task.attempts >= MAX_ATTEMPTS and not waits_for_account:
         await _fail(held, task, error)
         return
     asked = error.retry_after if isinstance(error, ProviderUnavailable) else None

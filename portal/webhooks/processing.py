@@ -10,7 +10,13 @@ from datetime import datetime
 
 import asyncpg
 
-from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
+from portal.contract.errors import (
+    AccountAuthFailed,
+    AccountNotReady,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    UnforeseenError,
+)
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection, DatabaseBusy, connection
 from portal.errors import PortalError
@@ -22,7 +28,9 @@ LOCK_SECONDS = 12
 LEASE_SECONDS = 30
 """A killed worker's events are free again after this; the sweeper rings for them."""
 MAX_ATTEMPTS = 12
-"""Then the event is parked with its reason; with the delays between, more than two hours."""
+"""After so many errors that nobody foresaw the event is parked; with the delays between, about an hour."""
+MAX_OUTAGE_ATTEMPTS = 84
+"""So often an event is tried while the provider is away: about three days, as long as providers deliver."""
 MAX_CRASHES = 5
 """An event whose worker died this often is parked unread."""
 
@@ -131,6 +139,7 @@ async def claim_events(held: Connection, account_id: int, group_ids: Sequence[st
     rows = await held.fetch(
         f"""
         UPDATE webhook_event e SET state = 'processing', attempts = attempts + 1,
+               crashes = crashes + CASE e.state WHEN 'processing' THEN 1 ELSE 0 END,
                lease_until = now() + make_interval(secs => $3)
         FROM connected_account a
         WHERE e.account = $1 AND a.id = e.account AND a.state <> 'disconnected'
@@ -175,14 +184,25 @@ async def give_back(held: Connection, events: Sequence[StoredEvent], error: Port
 
     Failing before the claim is an attempt too. Events that another worker claimed meanwhile are left to it.
     """
-    lasting = not isinstance(error, ProviderUnavailable | OutcomeUnknown | AccountAuthFailed | DatabaseBusy)
-    waits_for_key = isinstance(error, AccountAuthFailed)
+    most = _most_attempts(error)
     for event in events:
         attempts = event.attempts if event.leased else event.attempts + 1
-        if lasting or (attempts >= MAX_ATTEMPTS and not waits_for_key):
+        if most is not None and attempts >= most:
             await _park(held, event, error)
         else:
             await _postpone(held, event, error, attempts)
+
+
+def _most_attempts(error: PortalError) -> int | None:
+    """How often an event may fail like this before it is parked; None: it waits for the account."""
+    match error:
+        case AccountAuthFailed() | AccountNotReady():
+            return None
+        case UnforeseenError():
+            return MAX_ATTEMPTS
+        case ProviderUnavailable() | OutcomeUnknown() | DatabaseBusy():
+            return MAX_OUTAGE_ATTEMPTS
+    return 0
 
 
 async def _postpone(held: Connection, event: StoredEvent, error: PortalError, attempts: int) -> None:
@@ -225,7 +245,7 @@ async def release_due(held: Connection, limit: int = 500) -> int:
         """
         UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = 'WORKER_DIED',
                error_words = 'The worker ended each time it handled this event.'
-        WHERE state = 'processing' AND lease_until < now() AND attempts >= $1
+        WHERE state = 'processing' AND lease_until < now() AND crashes + 1 >= $1
         """,
         MAX_CRASHES,
     )

@@ -26,6 +26,8 @@ class WebhookEvent(Table, tablename="webhook_event"):
     state = Text(null=False, default="received")
     """`received`, `processing`, `processed`, `ignored`, `parked` or `rejected`."""
     attempts = BigInt(null=False, default=0)
+    crashes = BigInt(null=False, default=0)
+    """How often a lease ended without a word from its worker."""
     lease_until = Timestamptz(null=True, default=None)
     due_at = Timestamptz(null=False)
     error_code = Text(null=False, default="")

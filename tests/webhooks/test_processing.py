@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from portal.contract.errors import ProviderError, ProviderUnavailable
+from portal.contract.errors import (
+    AccountAuthFailed,
+    AccountNotReady,
+    ProviderError,
+    ProviderUnavailable,
+    UnforeseenError,
+)
 from portal.contract.plugin import Account
 from portal.database.engine import DEADLINES, connection_options
 from portal.database.transaction import connection, transaction
 from portal.sdk import Reading, Subject, run_event
 from portal.settings import Settings
+from portal.sync.rules import retry_delay
 from portal.webhooks import processing
 from portal.webhooks.processing import StoredEvent
 from tests.builders import Connected, connect_account
 
 AWAY = ProviderUnavailable("Stripe could not be reached.")
+BUG = UnforeseenError("An unexpected error.")
 REFUSED = ProviderError("Stripe refused.")
 
 
@@ -73,10 +81,45 @@ async def test_failing_before_the_claim_counts_as_an_attempt_until_the_event_is_
 ) -> None:
     event = await received(account)
     for attempt in range(1, processing.MAX_ATTEMPTS):
-        event = await give_back(event, AWAY)
+        event = await give_back(event, BUG)
         assert (event.state, event.attempts) == ("received", attempt)
-    assert (await give_back(event, AWAY)).state == "parked"
+    assert (await give_back(event, BUG)).state == "parked"
     assert await jobs() == processing.MAX_ATTEMPTS - 1
+
+
+async def test_an_outage_of_a_day_parks_nothing(account: Connected) -> None:
+    assert sum(retry_delay(attempt) for attempt in range(1, processing.MAX_OUTAGE_ATTEMPTS)) > 2 * 86_400
+    event = await received(account)
+    for _ in range(40):
+        event = await give_back(event, AWAY)
+    assert event.state == "received"
+
+
+@pytest.mark.parametrize("error", [AccountAuthFailed("Refused."), AccountNotReady("A right is missing.")])
+async def test_what_waits_for_a_key_or_a_right_is_never_parked(
+    account: Connected, error: ProviderError
+) -> None:
+    event = await received(account)
+    for _ in range(processing.MAX_OUTAGE_ATTEMPTS + 1):
+        event = await give_back(event, error)
+    assert event.state == "received"
+
+
+async def test_a_worker_killed_after_polite_failures_does_not_park_the_event(account: Connected) -> None:
+    event = await received(account)
+    for _ in range(processing.MAX_CRASHES + 1):
+        event = await give_back(event, AWAY)
+    await claimed(account)
+    await end_lease()
+    async with transaction() as tx:
+        await processing.release_due(tx.connection)
+    assert (await loaded(event.id)).state == "processing"
+    for _ in range(processing.MAX_CRASHES - 1):
+        await claimed(account)
+        await end_lease()
+    async with transaction() as tx:
+        await processing.release_due(tx.connection)
+    assert (await loaded(event.id)).state == "parked"
 
 
 async def test_failing_after_the_claim_counts_once(account: Connected) -> None:

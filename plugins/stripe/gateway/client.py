@@ -17,6 +17,7 @@ import stripe as stripe_sdk
 from portal.sdk import (
     LOOPBACK,
     AccountAuthFailed,
+    AccountNotReady,
     ConfigurationError,
     OutcomeUnknown,
     ProviderError,
@@ -48,8 +49,8 @@ class FailureReplayed(OutcomeUnknown):
     code = "STRIPE_FAILURE_REPLAYED"
 
 
-class PermissionMissing(ProviderError):
-    """The key lacks a right; `right` is the name Stripe gives it (`rak_…`), or empty."""
+class PermissionMissing(AccountNotReady):
+    """The key lacks a right; `right` is the name Stripe gives it (`rak_…`), or empty. Work waits for it."""
 
     code = "STRIPE_PERMISSION_MISSING"
 
@@ -163,7 +164,9 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
         case stripe_sdk.AuthenticationError():
             ours: ProviderError = _refused_key(code)
         case stripe_sdk.PermissionError():
-            ours = PermissionMissing("The key lacks a permission.", right=_right_in(message))
+            right = _right_in(message)
+            named = f" ({right})" if right else ""
+            ours = PermissionMissing(f"The key lacks a permission{named}.", right=right)
         case stripe_sdk.RateLimitError():
             ours = ProviderUnavailable("Stripe asks us to slow down.", retry_after=_retry_after(error))
         case stripe_sdk.APIConnectionError():

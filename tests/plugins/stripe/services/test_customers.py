@@ -47,7 +47,8 @@ async def test_a_second_customer_with_the_metadata_of_ours_is_noted_and_takes_no
 ) -> None:
     _, external_id = await published_invoice()
     ours = stripe.customers.retrieve(str(stripe.invoices.retrieve(external_id).customer))
-    key = str((ours.metadata or {})["portal_customer"])
+    assert ours.metadata is not None
+    key = str(ours.metadata["portal_customer"])
     copy = stripe.customers.create({"name": "Copy", "metadata": {"portal_customer": key}})
     await process_all(await take_in(account, stripe))
     assert await value("SELECT customer FROM customer_link WHERE external_id = $1", copy.id) is None

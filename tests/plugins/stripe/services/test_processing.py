@@ -189,7 +189,7 @@ async def test_an_event_that_kills_its_worker_five_times_is_parked(
     stripe.invoices.pay(external_id, {"payment_method": "pm_card_visa"})
     await take_in(account, stripe, "invoice.paid")
     await value(
-        "UPDATE webhook_event SET state = 'processing', attempts = 5, lease_until = now() - interval '1 s'"
+        "UPDATE webhook_event SET state = 'processing', crashes = 4, lease_until = now() - interval '1 s'"
     )
     async with transaction() as tx:
         await processing.release_due(tx.connection)

@@ -1,0 +1,60 @@
+"""A key that lost a right keeps the work waiting and the connection in sight."""
+
+from __future__ import annotations
+
+import stripe as stripe_sdk
+
+from plugins.stripe.sandbox.testing import RunningSandbox
+from plugins.stripe.services.publishing import run_sync_task
+from tests.builders import Connected, make_invoice
+from tests.plugins.stripe.services.stories import (
+    invoice_row,
+    process_all,
+    published_invoice,
+    retry_now,
+    take_in,
+    task_of,
+    value,
+)
+
+
+async def test_an_event_waits_for_a_right_and_is_applied_once_it_is_there(
+    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id, external_id = await published_invoice()
+    stripe.invoices.pay(external_id, {"payment_method": "pm_card_visa"})
+    events = await take_in(account, stripe, "invoice.paid")
+    sandbox.add_fault(match="GET /v1/invoices/*", status=403, times=1)
+    await process_all(events)
+    assert await value("SELECT state FROM webhook_event") == "received"
+    assert await value("SELECT state FROM connected_account") == "needs_attention"
+    await process_all(events)
+    assert (await invoice_row(invoice_id))["status"] == "paid"
+
+
+async def test_an_invoice_waits_for_a_right_and_is_sent_once_it_is_there(
+    account: Connected, sandbox: RunningSandbox
+) -> None:
+    sandbox.add_fault(match="POST /v1/invoices", status=403, times=1)
+    invoice_id = await make_invoice()
+    task = await task_of(invoice_id)
+    await run_sync_task(task)
+    assert await value("SELECT state FROM sync_task") == "waiting"
+    await retry_now(task)
+    assert (await invoice_row(invoice_id))["sync_state"] == "in_step"
+
+
+async def test_a_broken_connection_does_not_become_one_that_only_needs_attention(
+    account: Connected, sandbox: RunningSandbox
+) -> None:
+    await value("UPDATE connected_account SET state = 'broken'")
+    sandbox.add_fault(match="POST /v1/customers", status=403, times=1)
+    await run_sync_task(await task_of(await _waiting_invoice()))
+    assert await value("SELECT state FROM connected_account") == "broken"
+
+
+async def _waiting_invoice() -> int:
+    await value("UPDATE connected_account SET state = 'ready'")
+    invoice_id = await make_invoice()
+    await value("UPDATE connected_account SET state = 'broken'")
+    return invoice_id
