@@ -26,6 +26,13 @@ def decimals(currency: str) -> int:
     return 3 if currency in THREE_DECIMAL else 2
 
 
+def step(currency: str) -> int:
+    """The least by which chargeable amounts differ, in minor units: what lies between is refused."""
+    if currency in THREE_DECIMAL:
+        return 10
+    return 100 if currency in WHOLE_UNITS_ONLY else 1
+
+
 def is_currency(code: str) -> bool:
     """Whether `code` is a lower-case ISO 4217 code that can be formatted."""
     return code.islower() and code.upper() in list_currencies()
@@ -55,9 +62,10 @@ class Money:
         return Money(self.amount_minor * quantity, self.currency)
 
     def percent(self, rate: Decimal) -> Money:
-        """`rate` percent of this amount, half a minor unit rounded away from zero."""
-        share = (Decimal(self.amount_minor) * rate / Decimal(100)).quantize(Decimal(1), ROUND_HALF_UP)
-        return Money(int(share), self.currency)
+        """`rate` percent of this amount as a chargeable one, half a step rounded away from zero."""
+        least = step(self.currency)
+        steps = (Decimal(self.amount_minor) * rate / Decimal(100 * least)).quantize(Decimal(1), ROUND_HALF_UP)
+        return Money(int(steps) * least, self.currency)
 
     @property
     def major(self) -> Decimal:
@@ -119,9 +127,9 @@ def _to_minor(value: Decimal, currency: str) -> Money:
     minor = int(scaled)
     if abs(minor) > 99_999_999:
         raise MoneyError("This is more than the payment provider can charge at once (8 digits).")
-    if currency in THREE_DECIMAL and minor % 10:
+    if currency in THREE_DECIMAL and minor % step(currency):
         raise MoneyError(f"The last digit of {currency.upper()} amounts must be 0.")
-    if currency in WHOLE_UNITS_ONLY and scaled % Decimal(10) ** places:
+    if currency in WHOLE_UNITS_ONLY and minor % step(currency):
         raise MoneyError(f"{currency.upper()} can only be charged in whole units.")
     return Money(minor, currency)
 

@@ -73,6 +73,22 @@ def test_half_a_minor_unit_is_rounded_away_from_zero() -> None:
     assert Money(-250, "usd").percent(Decimal(1)) == Money(-3, "usd")
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "rate", "tax"),
+    [
+        (1_230, "kwd", "5", 60),
+        (1_300, "kwd", "5", 70),
+        (9_900, "isk", "24", 2_400),
+        (9_900, "isk", "11", 1_100),
+        (990, "jpy", "10", 99),
+        (995, "jpy", "10", 100),
+        (999, "usd", "8.1", 81),
+    ],
+)
+def test_a_share_is_an_amount_that_can_be_charged(amount: int, currency: str, rate: str, tax: int) -> None:
+    assert Money(amount, currency).percent(Decimal(rate)) == Money(tax, currency)
+
+
 def test_currencies_are_never_added_up() -> None:
     with pytest.raises(ValueError, match="cannot mix"):
         Money(1, "usd") + Money(1, "eur")
