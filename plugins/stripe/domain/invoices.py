@@ -20,6 +20,8 @@ class Paid:
     at: datetime
     attempt: str | None
     offline: bool
+    method: str | None = None
+    """Known without looking at the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def read_invoice(raw: Raw) -> InvoiceReading:
     currency = str(raw["currency"])
     intents = [i for i in (_intent(payment) for payment in payments) if i is not None]
     paid = [_paid(payment, currency) for payment in payments if payment.get("status") == "paid"]
-    offline = _paid_out_of_band(raw, currency, paid)
+    offline = [*_paid_out_of_band(raw, currency, paid), *_paid_from_balance(raw, currency)]
     return InvoiceReading(
         id=str(raw["id"]),
         status=str(raw.get("status") or "draft"),
@@ -112,6 +114,18 @@ def _paid_out_of_band(raw: Raw, currency: str, paid: list[Paid]) -> list[Paid]:
         return []
     at = _time((raw.get("status_transitions") or {}).get("paid_at"))
     return [Paid(f"{raw['id']}:outside", Money(rest, currency), at, None, offline=True)]
+
+
+def _paid_from_balance(raw: Raw, currency: str) -> list[Paid]:
+    """The credit of the customer that Stripe used up when it finalised the invoice."""
+    if raw.get("status") not in ("open", "paid", "uncollectible"):
+        return []
+    credit, left = (min(int(raw.get(f"{name}_balance") or 0), 0) for name in ("starting", "ending"))
+    if left <= credit:
+        return []
+    at = _time((raw.get("status_transitions") or {}).get("finalized_at"))
+    used = Money(left - credit, currency)
+    return [Paid(f"{raw['id']}:balance", used, at, None, offline=True, method="Customer balance")]
 
 
 def _tried(intent: Raw) -> Tried | None:

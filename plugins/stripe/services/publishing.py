@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
+from plugins.stripe.domain.minimums import least_charge
 from plugins.stripe.gateway import payments as gateway
 from plugins.stripe.gateway.client import CallRefused, FailureReplayed
 from plugins.stripe.services.customers import forget_customer, stripe_customer_for
@@ -30,6 +31,12 @@ class AmountsDiffer(ProviderError):
     code = "STRIPE_AMOUNTS_DIFFER"
 
 
+class AmountTooSmall(ProviderError):
+    """Stripe would call the invoice paid and put its amount on the customer's next one."""
+
+    code = "STRIPE_AMOUNT_TOO_SMALL"
+
+
 async def run_sync_task(task_id: int) -> None:
     """Do one task of the outbox."""
     await run_task(task_id, {"publish_invoice": publish_invoice, "void_invoice": void_invoice})
@@ -52,6 +59,7 @@ async def _publish(account: Account, task: Task) -> Reading:
     invoice = await payable_invoice(task.subject_id)
     if invoice.status in ("void", "draft"):
         return Reading(words="There is nothing to send any more.")
+    _refuse_too_small(invoice)
     raw = await _draft(account, task, invoice)
     raw = await _with_lines(account, task, invoice, raw)
     if raw["status"] == "draft":
@@ -62,6 +70,15 @@ async def _publish(account: Account, task: Task) -> Reading:
         if not task.first:
             raw = await gateway.retrieve_invoice(account, current_settings(), str(raw["id"]))
     return publication_of(account, raw, invoice.id)
+
+
+def _refuse_too_small(invoice: PayableInvoice) -> None:
+    least = least_charge(invoice.total.currency)
+    if least is not None and invoice.total.amount_minor < least.amount_minor:
+        raise AmountTooSmall(
+            f"Stripe charges no less than {least.format()}.",
+            hint="Void this invoice and add its lines to a larger one.",
+        )
 
 
 async def void_invoice(account: Account, task: Task) -> Reading:

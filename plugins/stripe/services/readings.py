@@ -86,7 +86,7 @@ def _succeeded(invoice_id: int, paid: Paid, methods: dict[str, str | None]) -> P
         external_id=paid.external_id,
         amount=paid.amount,
         occurred_at=paid.at,
-        method=methods.get(paid.attempt or ""),
+        method=paid.method or methods.get(paid.attempt or ""),
         attempt_id=paid.attempt,
         offline=paid.offline,
     )

@@ -1,0 +1,71 @@
+"""What Stripe settles with the customer's balance, or would carry over to the next invoice."""
+
+from __future__ import annotations
+
+import stripe as stripe_sdk
+
+from plugins.stripe.services.payments import start_payment
+from plugins.stripe.services.publishing import run_sync_task
+from portal.sdk import current_settings, load_account, payable_invoice
+from tests.builders import Connected, make_invoice
+from tests.plugins.stripe.services.stories import (
+    invoice_row,
+    process_all,
+    published_invoice,
+    take_in,
+    task_of,
+    value,
+)
+
+
+async def invoice_with_credit(stripe: stripe_sdk.V1Services, amount_minor: int, credit_minor: int) -> int:
+    """The second invoice of a customer who has credit at Stripe."""
+    first, external_id = await published_invoice()
+    customer = str(stripe.invoices.retrieve(external_id).customer)
+    stripe.customers.update(customer, {"balance": -credit_minor})
+    second = await make_invoice(amount_minor)
+    await value(
+        "UPDATE invoice SET customer = (SELECT customer FROM invoice WHERE id = $1) WHERE id = $2",
+        first,
+        second,
+    )
+    await run_sync_task(await task_of(second))
+    return second
+
+
+async def test_an_invoice_covered_by_credit_is_paid(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id = await invoice_with_credit(stripe, 4_000, 10_000)
+    await process_all(await take_in(account, stripe))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"], row["entries"]) == ("paid", 4_000, 1)
+    assert await value("SELECT method FROM payment") == "Customer balance"
+
+
+async def test_what_credit_leaves_over_can_be_paid(account: Connected, stripe: stripe_sdk.V1Services) -> None:
+    invoice_id = await invoice_with_credit(stripe, 4_000, 1_000)
+    await process_all(await take_in(account, stripe))
+    assert (await invoice_row(invoice_id))["status"] == "partly_paid"
+    due = await payable_invoice(invoice_id)
+    assert due.amount_due.amount_minor == 3_000
+    begun = await start_payment(await load_account(account.id), due, current_settings())
+    assert begun.data["client_secret"]
+    stripe.invoices.pay(str(due.external_id), {"payment_method": "pm_card_visa"})
+    await process_all(await take_in(account, stripe))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"], row["entries"]) == ("paid", 4_000, 2)
+
+
+async def test_an_amount_too_small_to_charge_is_refused_before_stripe_has_it(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id = await make_invoice(49)
+    await run_sync_task(await task_of(invoice_id))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["sync_state"]) == ("open", "failed")
+    assert "$0.50" in row["sync_error"]
+    assert stripe.invoices.list().data == []
+    enough = await make_invoice(50)
+    await run_sync_task(await task_of(enough))
+    assert (await invoice_row(enough))["sync_state"] == "in_step"
