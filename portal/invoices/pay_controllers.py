@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +13,7 @@ from litestar.enums import MediaType
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from portal.contract.errors import ProviderError
+from portal.contract.errors import AccountNotReady, ProviderError, ProviderUnavailable
 from portal.contract.plugin import PayPage
 from portal.errors import Conflict, PortalError
 from portal.finance.services import organisation
@@ -26,6 +28,7 @@ from portal.invoices.pay_views import (
     state_of,
 )
 from portal.invoices.payable import PayLink, invoice_by_pay_token
+from portal.queue.connections import DATABASE_FAILED
 from portal.security.headers import pay_csp
 from portal.settings import current_settings
 from portal.web.live import LiveHub
@@ -33,8 +36,14 @@ from portal.web.request import PortalRequest
 from portal.web.responses import csrf_token, page, shell
 
 PAY = {"access": "pay"}
+PROVIDER_SECONDS = 15.0
+"""How long a customer waits for the provider. The page's own script gives up a little later."""
+MOST_LOOKS = 4
+"""At the provider at once, in this process."""
 FORM_STATES = frozenset({PayState.READY, PayState.PARTLY_PAID, PayState.PROCESSING})
 """States in which the page needs the plugin's script: to pay, or to notice that the payment cleared."""
+logger = logging.getLogger("portal.pay")
+_looks = asyncio.Semaphore(MOST_LOOKS)
 
 
 @get("/pay/{token:str}", opt=PAY, name="pay.page")
@@ -116,12 +125,13 @@ async def live(token: FromPath[str], request: Request[Any, Any, Any]) -> Respons
 async def _start(link: PayLink, collector: Collector, token: str) -> Response[dict[str, Any]]:
     settings = current_settings()
     try:
-        begun = await collector.plugin.start_payment(collector.account, link.invoice, settings)
+        async with asyncio.timeout(PROVIDER_SECONDS):
+            begun = await collector.plugin.start_payment(collector.account, link.invoice, settings)
     except Conflict:
         now = await invoice_by_pay_token(token) or link
         return Response({"state": state_of(now, collector).value}, status_code=409)
-    except ProviderError as error:
-        return Response({"message": error.hint}, status_code=503)
+    except (ProviderError, TimeoutError) as error:
+        return Response({"message": _words_for_customers(error)}, status_code=503)
     due = link.invoice.amount_due
     return Response(
         {
@@ -134,15 +144,27 @@ async def _start(link: PayLink, collector: Collector, token: str) -> Response[di
     )
 
 
+def _words_for_customers(error: Exception) -> str:
+    """What to do, when it can help whoever pays. What a key lacks is for the merchant's eyes alone."""
+    if isinstance(error, ProviderUnavailable) and not isinstance(error, AccountNotReady):
+        return error.hint
+    return ""
+
+
 async def _refresh(link: PayLink) -> None:
-    """Bring our row up to date when the provider answers; else what we know stands until its webhook."""
+    """Bring our row up to date when the provider answers; else what we know stands until its webhook.
+
+    A look holds a connection of the pool while the provider thinks, so few are taken side by side: intake and
+    the other pages must go on when a provider hangs.
+    """
     collector = await collector_of(link)
-    if collector is None:
+    if collector is None or _looks.locked():
         return
     try:
-        await collector.plugin.refresh_payment(collector.account, link.invoice.id)
-    except PortalError:
-        return
+        async with _looks, asyncio.timeout(PROVIDER_SECONDS):
+            await collector.plugin.refresh_payment(collector.account, link.invoice.id)
+    except (PortalError, *DATABASE_FAILED) as error:
+        logger.info("invoice %s was not read at the provider: %s", link.invoice.id, type(error).__name__)
 
 
 async def _answer(

@@ -1,0 +1,80 @@
+"""The pay page's requests when the provider hangs, refuses, or the connection is out of order."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+
+from portal.contract.errors import AccountAuthFailed, AccountNotReady, ProviderUnavailable
+from portal.contract.loading import plugin_by_id
+from portal.invoices import pay_controllers, services
+from tests.builders import connect_account, make_invoice
+from tests.visitors import Visitor
+
+
+@pytest.fixture
+async def pay_path(visitor: Visitor) -> str:
+    """The path of an open invoice's pay link."""
+    await connect_account()
+    link = await services.pay_link(await make_invoice())
+    assert link is not None
+    return urlsplit(link).path
+
+
+def let_plugin(monkeypatch: pytest.MonkeyPatch, verb: str, error: Exception | None) -> list[int]:
+    """Have the plugin's verb raise, or hang; returns how many callers hung at each call."""
+    hanging: list[int] = []
+    now = 0
+
+    async def behave(*_: object) -> None:
+        nonlocal now
+        if error is not None:
+            raise error
+        now += 1
+        hanging.append(now)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(plugin_by_id("stripe"), verb, behave)
+    monkeypatch.setattr(pay_controllers, "PROVIDER_SECONDS", 0.1)
+    return hanging
+
+
+async def test_a_provider_that_hangs_costs_the_customer_a_moment_only(
+    visitor: Visitor, pay_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_plugin(monkeypatch, "start_payment", None)
+    let_plugin(monkeypatch, "refresh_payment", None)
+    assert (await visitor.post(f"{pay_path}/start")).status_code == 503
+    answer = await visitor.post(f"{pay_path}/refresh")
+    assert (answer.status_code, answer.json()["state"]) == (200, "ready")
+    assert (await visitor.get(f"{pay_path}/return")).status_code == 200
+
+
+async def test_customers_who_look_at_a_hanging_provider_leave_connections_to_others(
+    visitor: Visitor, pay_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = let_plugin(monkeypatch, "refresh_payment", None)
+    answers = await asyncio.gather(*(visitor.post(f"{pay_path}/refresh") for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert 0 < max(hanging) <= pay_controllers.MOST_LOOKS
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ProviderUnavailable("Away.", hint="Try again soon."), "Try again soon."),
+        (AccountAuthFailed("Refused.", hint="Enter a new key."), ""),
+        (AccountNotReady("A right is missing.", hint="Edit the key."), ""),
+    ],
+)
+async def test_a_customer_is_told_nothing_about_the_merchants_keys(
+    visitor: Visitor, pay_path: str, monkeypatch: pytest.MonkeyPatch, *, error: Exception, words: str
+) -> None:
+    let_plugin(monkeypatch, "start_payment", error)
+    answer = await visitor.post(f"{pay_path}/start")
+    assert (answer.status_code, answer.json()) == (503, {"message": words})
