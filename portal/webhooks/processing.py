@@ -172,8 +172,10 @@ async def finish_events(
         await held.execute(
             """
             UPDATE connected_account SET last_event_at = $2
-            WHERE id = $1 AND (last_event_at IS NULL OR last_event_at < $2)
-            """,
+            WHERE id = (SELECT id FROM connected_account
+                        WHERE id = $1 AND (last_event_at IS NULL OR last_event_at < $2)
+                        FOR NO KEY UPDATE SKIP LOCKED)
+            """,  # skipped while locked: its holder may wait for what this transaction holds
             events[0].account_id,
             max(event.received_at for event in events),
         )

@@ -202,3 +202,16 @@ async def test_an_object_that_another_process_holds_is_busy(
         await other.close()
     async with processing.object_lock(account.id, "invoice:in_1"):
         pass
+
+
+async def test_events_end_while_somebody_holds_their_account(account: Connected) -> None:
+    event = await received(account)
+    await claimed(account)
+    async with transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE connected_account SET health_reason = 'x' WHERE id = $1", account.id
+        )
+        async with connection() as other, other.transaction():
+            await other.execute("SET LOCAL lock_timeout = '1s'")
+            await processing.finish_events(other, [event], outcome="Paid.")
+    assert (await loaded(event.id)).state == "processed"
