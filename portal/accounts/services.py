@@ -13,7 +13,7 @@ from portal.contract.facts import Mode
 from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
-from portal.database.transaction import transaction
+from portal.database.transaction import Connection, transaction
 from portal.errors import Conflict, NotFound
 from portal.security.sealing import open_sealed
 
@@ -133,6 +133,17 @@ async def mark_ready(account_id: int) -> None:
     await _change_health(account_id, "ready", "", action="account.recovered")
 
 
+async def wake_work(connection: Connection, account_id: int) -> None:
+    """Make due what waited for the connection to work again; the sweepers ring for it within seconds."""
+    await connection.execute(
+        "UPDATE webhook_event SET due_at = now() WHERE account = $1 AND state = 'received'", account_id
+    )
+    await connection.execute(
+        "UPDATE sync_task SET due_at = now() WHERE account = $1 AND state IN ('waiting', 'unknown')",
+        account_id,
+    )
+
+
 async def touch_event(account_id: int, at: datetime) -> None:
     """Note that a genuine event arrived; an older time than the noted one changes nothing."""
     await ConnectedAccount.raw(
@@ -165,6 +176,8 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
             reason,
         )
         if row is not None:
+            if state == "ready":
+                await wake_work(tx.connection, account_id)
             await record(
                 tx.connection,
                 actor=SYSTEM,

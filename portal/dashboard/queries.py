@@ -23,8 +23,8 @@ SELECT currency,
 OWED = """
 SELECT currency,
        sum(total_minor - amount_paid_minor)::bigint AS owed_minor, count(*) AS owed,
-       coalesce(sum(total_minor - amount_paid_minor) FILTER (WHERE due_date < $2 AND status <> 'processing'), 0)::bigint
-           AS late_minor,
+       coalesce(sum(total_minor - amount_paid_minor)
+                FILTER (WHERE due_date < $2 AND status <> 'processing'), 0)::bigint AS late_minor,
        count(*) FILTER (WHERE due_date < $2 AND status <> 'processing') AS late
   FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid', 'processing') GROUP BY currency
 """

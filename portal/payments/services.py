@@ -98,7 +98,7 @@ async def record_entry(connection: Connection, entry: LedgerEntry) -> Recorded:
 
 
 async def record_attempt(connection: Connection, attempt: Attempt) -> bool:
-    """Note an attempt, or how it went on; False when nothing changed. A final state is never left."""
+    """Note an attempt, or how it went on; False when its state is as it was. A final state is never left."""
     changed = await connection.fetchval(
         """
         INSERT INTO payment_attempt AS old (invoice, account, mode, external_id, state, amount_minor,
@@ -124,6 +124,13 @@ async def record_attempt(connection: Connection, attempt: Attempt) -> bool:
         attempt.expected_at,
         attempt.occurred_at,
     )
+    if changed is None and attempt.method:
+        await connection.execute(
+            "UPDATE payment_attempt SET method = $3 WHERE account = $1 AND external_id = $2 AND method IS NULL",
+            attempt.account_id,
+            attempt.external_id,
+            attempt.method,
+        )
     return changed is not None
 
 

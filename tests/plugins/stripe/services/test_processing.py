@@ -41,6 +41,7 @@ async def test_a_paid_invoice_is_one_ledger_row_with_its_method(
     row = await invoice_row(invoice_id)
     assert (row["status"], row["amount_paid_minor"], row["entries"]) == ("paid", 48_000, 1)
     assert await value("SELECT method FROM payment") == "Visa ending 4242"
+    assert await value("SELECT method FROM payment_attempt") == "Visa ending 4242"
     assert await value("SELECT count(*) FROM webhook_event WHERE state NOT IN ('processed', 'ignored')") == 0
 
 

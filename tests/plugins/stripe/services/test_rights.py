@@ -6,6 +6,7 @@ import stripe as stripe_sdk
 
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services.publishing import run_sync_task
+from portal.accounts.services import mark_ready
 from tests.builders import Connected, make_invoice
 from tests.plugins.stripe.services.stories import (
     invoice_row,
@@ -58,3 +59,13 @@ async def _waiting_invoice() -> int:
     invoice_id = await make_invoice()
     await value("UPDATE connected_account SET state = 'broken'")
     return invoice_id
+
+
+async def test_a_key_that_works_again_wakes_what_waited_for_it(
+    account: Connected, sandbox: RunningSandbox
+) -> None:
+    sandbox.control("POST", "/keys/revoke", {"key": sandbox.keys.secret_key})
+    await run_sync_task(await task_of(await make_invoice()))
+    assert await value("SELECT due_at > now() FROM sync_task")
+    await mark_ready(account.id)
+    assert await value("SELECT due_at <= now() FROM sync_task")
