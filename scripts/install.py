@@ -96,7 +96,9 @@ def install(requirements: Path) -> None:
     arguments = ["install", "--quiet", "--require-hashes", "-r"]
     pip = [str(PYTHON), "-m", "pip", *arguments]
     uv = [str(VENV / "bin" / "uv"), "pip", *arguments, str(requirements), "--python", str(PYTHON)]
-    if run([*pip, str(TOOLS)]) and run([*uv, "--index-strategy", "unsafe-best-match"], extra=uv_settings()):
+    # Compiled once here, not at each start: that is seconds of every start where nothing may be cached later.
+    uv += ["--compile-bytecode", "--index-strategy", "unsafe-best-match"]
+    if run([*pip, str(TOOLS)]) and run(uv, extra=uv_settings()):
         return
     print("uv could not do it; trying pip …", flush=True)
     if not run([*pip, str(requirements)]):

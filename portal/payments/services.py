@@ -126,7 +126,10 @@ async def record_attempt(connection: Connection, attempt: Attempt) -> bool:
     )
     if changed is None and attempt.method:
         await connection.execute(
-            "UPDATE payment_attempt SET method = $3 WHERE account = $1 AND external_id = $2 AND method IS NULL",
+            """
+            UPDATE payment_attempt SET method = $3
+            WHERE account = $1 AND external_id = $2 AND method IS NULL
+            """,
             attempt.account_id,
             attempt.external_id,
             attempt.method,
