@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from portal.database.embedded import erase
+
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -69,6 +71,7 @@ def running_portal(data_dir: Path, **environment: str) -> Iterator[RunningPortal
         reader.join(5)
         if process.stdout:
             process.stdout.close()
+        erase(data_dir)
 
 
 def _read(portal: RunningPortal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,17 +12,44 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-# Before anything reads the settings: tests never touch a person's own data.
+# Before anything reads the settings: tests empty every table, so they must never meet a person's own data.
+for _name in [
+    name for name in os.environ if name.startswith("PORTAL_") and not name.startswith("PORTAL_TEST_")
+]:
+    del os.environ[_name]
 _HOME = Path(tempfile.mkdtemp(prefix="portal-tests-"))
-os.environ.setdefault("PORTAL_DATA_DIR", str(_HOME))
-os.environ.setdefault("PORTAL_BASE_URL", "http://testserver.local")
-os.environ.pop("PORTAL_BROKER_URL", None)
+_HOME.chmod(0o711)  # as root the server runs as somebody else, who must pass through
+os.environ["PORTAL_DATA_DIR"] = str(_HOME)
+os.environ["PORTAL_BASE_URL"] = "http://testserver.local"
+if "PORTAL_TEST_DATABASE_URL" in os.environ:
+    os.environ["PORTAL_DATABASE_URL"] = os.environ["PORTAL_TEST_DATABASE_URL"]
+LIVE_KEY = "STRIPE_TEST_SECRET_KEY"
 
 from portal.app import create_app  # noqa: E402 - after the environment is set
 from portal.database import embedded, engine, migrations  # noqa: E402
 from portal.settings import Settings, current_settings  # noqa: E402
 from portal.web.request import Role  # noqa: E402
 from tests.visitors import Visitor, add_person, sign_in_as  # noqa: E402
+
+
+def pytest_report_header() -> str:
+    """Whether the real Stripe will be asked."""
+    asked = (
+        "the real Stripe is asked too"
+        if LIVE_KEY in os.environ
+        else f"{LIVE_KEY} is not set: see make live-check"
+    )
+    return f"stripe: {asked}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only the real Stripe can answer when there is no key for it."""
+    if LIVE_KEY in os.environ:
+        return
+    live = [item for item in items if item.get_closest_marker("live")]
+    config.hook.pytest_deselected(items=live)
+    items[:] = [item for item in items if item not in live]
+
 
 NEVER_EMPTIED = frozenset({"migration"})
 
@@ -34,13 +62,15 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres(settings: Settings) -> Iterator[None]:
-    """A running PostgreSQL: the one that PORTAL_DATABASE_URL names, else the embedded one."""
+    """A running PostgreSQL: the one that PORTAL_TEST_DATABASE_URL names, else an embedded one of the run."""
     if settings.database_url:
         yield
         return
     server = embedded.ensure_running(settings.data_dir, ends_with_caller=True)
     yield
     server.stop()
+    embedded.erase(settings.data_dir)
+    shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

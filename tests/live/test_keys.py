@@ -11,10 +11,7 @@ from tests.live.stripes import KEY_VARIABLE, REAL_API, LiveKeyRefused, a_stripe
 
 @pytest.mark.live
 def test_the_real_stripe_is_asked() -> None:
-    key = os.environ.get(KEY_VARIABLE)
-    if not key:
-        pytest.skip(f"{KEY_VARIABLE} is not set, so the sandbox alone was asked; see `make live-check`")
-    reply = a_stripe("real", REAL_API, key).call("GET", "/v1/balance")
+    reply = a_stripe("real", REAL_API, os.environ[KEY_VARIABLE]).call("GET", "/v1/balance")
     assert (reply.status, reply.body.get("livemode")) == (200, False)
 
 
