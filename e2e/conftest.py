@@ -16,7 +16,7 @@ from tests.browsers import MISSING, find_browser
 FLAGS = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, found on this machine."""
     path = find_browser()
@@ -38,7 +38,7 @@ def complaints() -> Iterator[list[str]]:
     assert said == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
     """One portal for all journeys that need it set up and connected."""
     with running_portal(tmp_path_factory.mktemp("portal")) as running:
@@ -52,7 +52,7 @@ def fresh_portal(tmp_path: Path) -> Iterator[RunningPortal]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in_state(portal: RunningPortal, browser: Browser) -> dict[str, object]:
     """The cookies of the owner of `portal`, after set-up and connecting the sandbox."""
     context = browser.new_context()
