@@ -41,16 +41,19 @@ class _Known:
 _known: dict[bytes, _Known] = {}
 
 _STORE = """
-WITH fresh AS (
+WITH connected AS (
+    SELECT id, mode FROM connected_account WHERE id = $1 AND state <> 'disconnected'
+), fresh AS (
     INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, group_id,
                                api_version, body, state, error_code, error_words, due_at, received_at)
-    SELECT a.id, a.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), now()
-    FROM connected_account a WHERE a.id = $1 AND a.state <> 'disconnected'
+    SELECT connected.id, connected.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), now() FROM connected
     ON CONFLICT (account, external_id) DO NOTHING
     RETURNING id, $12::text AS actor_name, state
 )"""
-_AND_RING = f"{_STORE}, rung AS ({RING_FRESH} WHERE fresh.state = 'received') SELECT id FROM fresh"  # noqa: S608 - constants
-_STORE_ONLY = f"{_STORE} SELECT id FROM fresh"  # noqa: S608 - a constant
+_ANSWER = "SELECT connected.id AS account, fresh.id AS event FROM connected LEFT JOIN fresh ON true"
+"""No row: not connected any more. No event: it was stored before."""
+_AND_RING = f"{_STORE}, rung AS ({RING_FRESH} WHERE fresh.state = 'received') {_ANSWER}"
+_STORE_ONLY = f"{_STORE} {_ANSWER}"
 
 
 async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
@@ -77,7 +80,7 @@ async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str,
 
 
 def forget_connections() -> None:
-    """Drop what this process knows of connections (tests, and after a key changed)."""
+    """Drop what this process knows of connections, for tests that change them."""
     _known.clear()
 
 
@@ -99,7 +102,7 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
     actor = f"{plugin.manifest.id}.process_event"
     in_statement = rings_in_statement()
     async with connection() as held:
-        stored = await held.fetchval(
+        answer = await held.fetchrow(
             _AND_RING if in_statement else _STORE_ONLY,
             account.id,
             event.external_id,
@@ -114,6 +117,9 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
             trouble,
             actor,
         )
+    if answer is None:
+        return Outcome.UNKNOWN
+    stored = answer["event"]
     if stored is None:
         return Outcome.DUPLICATE
     reach(Failpoint.INTAKE_STORED)
