@@ -144,19 +144,6 @@ async def wake_work(connection: Connection, account_id: int) -> None:
     )
 
 
-async def touch_event(account_id: int, at: datetime) -> None:
-    """Note that a genuine event arrived; an older time than the noted one changes nothing."""
-    await ConnectedAccount.raw(
-        """
-        UPDATE connected_account SET last_event_at = {}
-        WHERE id = {} AND (last_event_at IS NULL OR last_event_at < {})
-        """,
-        at,
-        account_id,
-        at,
-    )
-
-
 def credential_place(account_id: int, mode: str, field: str) -> tuple[str, ...]:
     """What a sealed credential is bound to; it opens for this connection, mode and field alone."""
     return ("connected_account", str(account_id), str(mode), field)

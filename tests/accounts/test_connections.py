@@ -17,7 +17,6 @@ from portal.accounts.services import (
     load_summary,
     mark_broken,
     mark_ready,
-    touch_event,
 )
 from portal.audit.services import Actor
 from portal.contract.facts import Mode
@@ -126,14 +125,6 @@ async def test_a_disconnected_one_stays_disconnected(database: None) -> None:
     assert (await load_summary(account_id)).state == "disconnected"
     with pytest.raises(AccountDisconnected):
         await load_account(account_id)
-
-
-async def test_an_older_event_does_not_turn_the_clock_back(database: None) -> None:
-    account_id = await connect_acme()
-    summary = await load_summary(account_id)
-    await touch_event(account_id, summary.connected_at)
-    await touch_event(account_id, summary.connected_at.replace(year=2020))
-    assert (await load_summary(account_id)).last_event_at == summary.connected_at
 
 
 async def test_known_credentials_are_recognised(database: None) -> None:

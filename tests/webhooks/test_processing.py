@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import asyncpg
 import pytest
 
@@ -215,3 +217,13 @@ async def test_events_end_while_somebody_holds_their_account(account: Connected)
             await other.execute("SET LOCAL lock_timeout = '1s'")
             await processing.finish_events(other, [event], outcome="Paid.")
     assert (await loaded(event.id)).state == "processed"
+
+
+async def test_an_older_event_does_not_turn_the_clock_of_the_connection_back(account: Connected) -> None:
+    event = await received(account)
+    for seen in (event, replace(event, received_at=event.received_at.replace(year=2020))):
+        async with transaction() as tx:
+            await processing.finish_events(tx.connection, [seen], outcome="Done.")
+    async with connection() as held:
+        noted = await held.fetchval("SELECT last_event_at FROM connected_account WHERE id = $1", account.id)
+    assert noted == event.received_at
