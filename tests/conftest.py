@@ -26,10 +26,10 @@ if "PORTAL_TEST_DATABASE_URL" in os.environ:
 LIVE_KEY = "STRIPE_TEST_SECRET_KEY"
 
 from portal.app import create_app  # noqa: E402 - after the environment is set
-from portal.database import embedded, engine, migrations  # noqa: E402
-from portal.settings import Settings, current_settings  # noqa: E402
-from portal.web.request import Role  # noqa: E402
-from tests.visitors import Visitor, add_person, sign_in_as  # noqa: E402
+from portal.database import embedded, engine, migrations  # noqa: E402 - as above
+from portal.settings import Settings, current_settings  # noqa: E402 - as above
+from portal.web.request import Role  # noqa: E402 - as above
+from tests.visitors import Visitor, add_person, sign_in_as  # noqa: E402 - as above
 
 
 def pytest_report_header() -> str:

@@ -115,7 +115,7 @@ async def _ask(check: Check, context: CheckContext, *, provider: str) -> CheckRe
         return CheckResult(CheckStatus.FAILED, error.message, fix=error.hint, code=error.code)
     # A plugin is foreign code: its bug must not end the other checks, nor show what it held.
     except Exception as error:  # noqa: BLE001 - see above
-        logger.error("check %s of %s raised %s", check.id, provider, type(error).__name__)  # noqa: TRY400
+        logger.error("check %s of %s raised %s", check.id, provider, type(error).__name__)  # noqa: TRY400 - a traceback could quote a key
         return CheckResult(
             CheckStatus.FAILED,
             "This check broke, so nothing is known.",

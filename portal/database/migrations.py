@@ -68,7 +68,7 @@ async def migrate() -> str:
 async def migration_state() -> MigrationState:
     """Known against applied migrations, for readiness and the doctor."""
     from piccolo.apps.migrations.commands.base import BaseMigrationManager  # noqa: PLC0415 - pulls in black
-    from piccolo.apps.migrations.tables import Migration  # noqa: PLC0415
+    from piccolo.apps.migrations.tables import Migration  # noqa: PLC0415 - the same
 
     manager = BaseMigrationManager()
     known = 0

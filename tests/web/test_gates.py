@@ -115,7 +115,7 @@ async def test_reading_changes_nothing(owner: Visitor, app: Litestar) -> None:
     async def snapshot() -> list[str]:
         async with connection() as held:
             return [
-                str(await held.fetchval(f"SELECT array_agg(t::text ORDER BY t::text) FROM {table} t"))  # noqa: S608
+                str(await held.fetchval(f"SELECT array_agg(t::text ORDER BY t::text) FROM {table} t"))  # noqa: S608 - our own table names
                 for table in (
                     "person",
                     "organisation",

@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     # Imported late: `--keys` and wrong arguments answer without loading the SDK.
-    from plugins.stripe.sandbox.sandbox import Sandbox  # noqa: PLC0415
-    from plugins.stripe.sandbox.serving import serve  # noqa: PLC0415
+    from plugins.stripe.sandbox.sandbox import Sandbox  # noqa: PLC0415 - as above
+    from plugins.stripe.sandbox.serving import serve  # noqa: PLC0415 - as above
 
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = options.public_url or f"http://{host}:{options.port}"
