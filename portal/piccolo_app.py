@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from portal.accounts.tables import CheckAllowance, ConnectedAccount, PendingEndpoint
+from portal.accounts.tables import CheckAllowance, CheckRun, ConnectedAccount, PendingEndpoint
 from portal.audit.tables import AuditEntry
 from portal.auth.tables import LoginAttempt, Person, PersonSession, SetupToken
 from portal.customers.tables import Customer, CustomerLink
@@ -12,7 +12,7 @@ from portal.finance.tables import Organisation
 from portal.invoices.tables import Invoice, InvoiceLine
 from portal.payments.tables import Payment, PaymentAttempt
 from portal.sync.tables import SyncTask
-from portal.webhooks.tables import WebhookEvent
+from portal.webhooks.tables import DeliveryProof, DeliveryRefusal, ProofDelivery, WebhookEvent
 
 APP_CONFIG = AppConfig(
     app_name="portal",
@@ -21,6 +21,7 @@ APP_CONFIG = AppConfig(
         ConnectedAccount,
         PendingEndpoint,
         CheckAllowance,
+        CheckRun,
         Customer,
         CustomerLink,
         Invoice,
@@ -29,6 +30,9 @@ APP_CONFIG = AppConfig(
         PaymentAttempt,
         SyncTask,
         WebhookEvent,
+        DeliveryProof,
+        ProofDelivery,
+        DeliveryRefusal,
         Organisation,
         Person,
         PersonSession,

@@ -19,6 +19,7 @@ from portal.sdk import (
     FieldFeedback,
     LocalService,
     Manifest,
+    Mode,
     PayableInvoice,
     PaymentStart,
     PayPage,
@@ -111,9 +112,11 @@ class StripePlugin(Plugin):
             ),
         )
 
-    async def sandbox_credentials(self, endpoint_url: str, settings: Settings) -> Mapping[str, str] | None:
+    async def sandbox_credentials(
+        self, endpoint_url: str, settings: Settings, mode: Mode = Mode.TEST
+    ) -> Mapping[str, str] | None:
         """Keys of the local sandbox with a fresh endpoint, when the sandbox is on."""
-        return await connections.sandbox_credentials(endpoint_url, settings)
+        return await connections.sandbox_credentials(endpoint_url, settings, mode)
 
     async def aclose(self) -> None:
         """Close the HTTP client."""

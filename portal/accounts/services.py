@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from portal.accounts.tables import ConnectedAccount
@@ -185,17 +185,23 @@ def _summary(row: dict[str, Any]) -> AccountSummary:
 
 
 def _open_account(row: dict[str, Any]) -> Account:
-    sealed: dict[str, str] = json.loads(row["sealed_credentials"])
-    credentials: dict[str, Secret] = {
-        field: open_sealed(text, context=credential_place(row["id"], row["mode"], field))
-        for field, text in sealed.items()
-    }
+    overlaps = row["previous_until"] is not None and row["previous_until"] > datetime.now(UTC)
     return Account(
         id=row["id"],
         plugin=row["plugin"],
         mode=Mode(row["mode"]),
         external_id=row["external_account_id"],
         title=row["title"],
-        credentials=credentials,
+        credentials=_opened(row, "sealed_credentials"),
         options=json.loads(row["options"]),
+        previous=_opened(row, "sealed_previous") if overlaps else {},
+        features_off=json.loads(row["features_off"]),
     )
+
+
+def _opened(row: dict[str, Any], column: str) -> dict[str, Secret]:
+    sealed: dict[str, str] = json.loads(row[column])
+    return {
+        field: open_sealed(text, context=credential_place(row["id"], row["mode"], field))
+        for field, text in sealed.items()
+    }

@@ -22,6 +22,19 @@ class ConnectedAccount(Table, tablename="connected_account"):
     """Field name -> sealed text; empty once disconnected."""
     shown_credentials = JSONB(null=False, default="{}")
     """Field name -> what people may see of it (prefix and last four)."""
+    credentials_noted = JSONB(null=False, default="{}")
+    """Field name -> who entered it and when, as `{"by": …, "at": …}`."""
+    sealed_previous = JSONB(null=False, default="{}")
+    """Signing secrets that were replaced, sealed; accepted until `previous_until`."""
+    previous_until = Timestamptz(null=True, default=None)
+    secret_used_at = Timestamptz(null=True, default=None)
+    """When a delivery was last signed with the present secret."""
+    previous_used_at = Timestamptz(null=True, default=None)
+    """When one was last signed with the previous secret alone."""
+    features_off = JSONB(null=False, default="{}")
+    """Feature id -> why these credentials do not allow it."""
+    verified_at = Timestamptz(null=True, default=None)
+    """When the provider last took the key."""
     options = JSONB(null=False, default="{}")
     webhook_token_hash = Bytea(null=True, default=None)
     sealed_webhook_token = Text(null=False, default="")
@@ -41,6 +54,10 @@ class PendingEndpoint(Table, tablename="pending_endpoint"):
     plugin = Text(null=False)
     token_hash = Bytea(null=False)
     sealed_token = Text(null=False)
+    sealed_credentials = JSONB(null=False, default="{}")
+    """What a repair brought before there was an account, such as a signing secret: field -> sealed text."""
+    made_for = Text(null=False, default="")
+    """Fingerprint of the keys that it was made with; other keys do not get it."""
     created_at = Timestamptz(null=False)
 
 
@@ -49,3 +66,15 @@ class CheckAllowance(Table, tablename="check_allowance"):
 
     person = BigInt(primary_key=True)
     runs = Array(base_column=Timestamptz(), null=False)
+
+
+class CheckRun(Table, tablename="check_run"):
+    """What the last run of checks found, for a saved connection or for a form that somebody fills in."""
+
+    subject = Text(primary_key=True)
+    """`account:<id>`, or `form:<plugin>:<person>`."""
+    fingerprint = Text(null=False)
+    """Names the exact values that were checked, without telling them."""
+    results = JSONB(null=False, default="{}")
+    """Check id -> its result."""
+    ran_at = Timestamptz(null=False)

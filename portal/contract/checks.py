@@ -28,6 +28,17 @@ class CheckItem:
 
     label: str
     status: CheckStatus
+    detail: str = ""
+    """More about it, for the chip's title: `Stripe calls it rak_invoice_write`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Something that the portal can mend at the provider: a button under the check."""
+
+    id: str
+    label: str
+    """Verb and object: `Create it for me`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,21 @@ class CheckResult:
     status: CheckStatus
     message: str
     fix: str = ""
-    """What to do, in one or two sentences; empty when there is nothing to do."""
+    """What it would break and what to do, in one or two sentences; empty when there is nothing to do."""
+    steps: tuple[str, ...] = ()
+    """The way to mend it by hand, one step each, shown as a numbered list."""
     fix_url: str = ""
     fix_label: str = ""
     tag: str = ""
     """A few words for the pill at the right: `9 of 10`, `Unproved`."""
     code: str = ""
-    """Stable name for the help page, such as `STRIPE_KEY_REFUSED`."""
+    """Stable name for the help page, such as `STRIPE_KEY_REFUSED`; a `HelpPage` of the plugin lists it."""
     items: tuple[CheckItem, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """What it saw, as label and value, for comparing test with live: `{"Charges": "on"}`."""
+    features_off: Mapping[str, str] = field(default_factory=dict)
+    """`Feature.id` -> why it cannot be used with these credentials, as a sentence."""
 
 
 @dataclass(slots=True)
@@ -54,6 +72,14 @@ class CheckContext:
     credentials: Mapping[str, Secret]
     endpoint_url: str
     settings: Settings
+    instance: str = ""
+    """Names this installation; what the portal makes at the provider carries it."""
+    account_id: int | None = None
+    """The saved connection that is checked; None: it is not saved yet."""
+    thorough: bool = True
+    """A person waits for the answer: harmless objects may be made at the provider to prove something."""
+    other_secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Signing secrets that are not the one to check, by what they are: `the previous secret`."""
     facts: dict[str, object] = field(default_factory=dict)
     results: dict[str, CheckResult] = field(default_factory=dict)
 

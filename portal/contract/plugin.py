@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portal.contract.facts import Mode
+from portal.errors import NotFound
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from litestar.types import ControllerRouterHandler
 
-    from portal.contract.checks import Check
+    from portal.contract.checks import Check, CheckContext
     from portal.contract.secrets import Secret
     from portal.money import Money
     from portal.settings import Settings
@@ -68,6 +69,38 @@ class AccountIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that a connection makes possible. Checks name those that its credentials do not allow."""
+
+    id: str
+    title: str
+    """As a line of the settings page: `Refunds from an invoice`."""
+    ready: bool = True
+    """False: this version does not have it yet, the right for it is asked for ahead of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair did, as a sentence, and the credentials that it brought (stored sealed, at once)."""
+
+    message: str
+    credentials: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HelpPage:
+    """A page of help, written from the symptom. Its address is `/help/<plugin>/<slug>`."""
+
+    slug: str
+    title: str
+    """The symptom in a person's words: `Stripe refuses the key`."""
+    summary: str
+    template: str
+    codes: tuple[str, ...] = ()
+    """Codes of check results and errors that lead here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """One consequence of disconnecting, as a sentence."""
 
@@ -96,6 +129,14 @@ class Account:
     title: str
     credentials: Mapping[str, Secret]
     options: Mapping[str, Any]
+    previous: Mapping[str, Secret] = field(default_factory=dict)
+    """Signing secrets that were replaced and are still accepted for a while."""
+    features_off: Mapping[str, str] = field(default_factory=dict)
+    """`Feature.id` -> why it cannot be used, as the last checks found."""
+
+    def can(self, feature: str) -> bool:
+        """Whether the last checks found nothing in the way of the feature."""
+        return feature not in self.features_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +153,8 @@ class ReceivedEvent:
     api_version: str | None
     account_external_id: str | None = None
     """Set when the delivery names an account of its own; it must equal the connection's."""
+    signed_by: int = 0
+    """Which of the given secrets signed it, by its place in the sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +222,10 @@ class Plugin(ABC):
     credentials: ClassVar[tuple[CredentialField, ...]]
     checks: ClassVar[tuple[Check, ...]] = ()
     capabilities: ClassVar[frozenset[str]] = frozenset()
+    features: ClassVar[tuple[Feature, ...]] = ()
+    help_pages: ClassVar[tuple[HelpPage, ...]] = ()
+    endpoint_feature: ClassVar[str] = ""
+    """The feature that `remove_endpoint` and endpoint repairs need; empty: the plugin has neither."""
     admin_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
     public_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
     slots: ClassVar[Mapping[str, str]] = {}
@@ -235,6 +282,34 @@ class Plugin(ABC):
         """What disconnecting will do at the provider, as sentences."""
         return ()
 
+    async def repair(self, name: str, context: CheckContext) -> Repaired:
+        """Mend something at the provider: `name` is the `Repair.id` that a check offered.
+
+        It may be asked twice for the same thing, and must then find what the first one did.
+
+        Raises:
+            ProviderError: it could not be done, with what to do.
+        """
+        raise NotFound("There is no such repair.")
+
+    async def replace_endpoint(self, context: CheckContext) -> Repaired:
+        """Make a second endpoint at the same address, whose secret takes the place of the present one.
+
+        Both deliver until `retire_endpoint`, so that nothing is missed. The new one must send nothing before
+        the portal stored its secret; `open_endpoint` is called then.
+        """
+        raise NotFound("This provider's endpoints cannot be replaced from here.")
+
+    async def open_endpoint(self, context: CheckContext) -> None:
+        """Let the endpoint that `replace_endpoint` made send every event."""
+
+    async def retire_endpoint(self, context: CheckContext) -> None:
+        """Delete the endpoint at this address that `replace_endpoint` replaced; none is no error."""
+
+    async def remove_endpoint(self, account: Account, endpoint_url: str, settings: Settings) -> int:
+        """Delete every endpoint of this address at the provider; returns how many there were."""
+        return 0
+
     def mask(self, name: str, value: Secret) -> str:
         """How a saved credential is shown: the start and the last four characters at most."""
         return f"…{value.tail}"
@@ -243,8 +318,13 @@ class Plugin(ABC):
         """Processes that `portal run` starts beside the portal on a person's own machine."""
         return ()
 
-    async def sandbox_credentials(self, endpoint_url: str, settings: Settings) -> Mapping[str, str] | None:
-        """Working credentials of a local sandbox, or None. Offered on the connect page in `local` only."""
+    async def sandbox_credentials(
+        self, endpoint_url: str, settings: Settings, mode: Mode = Mode.TEST
+    ) -> Mapping[str, str] | None:
+        """Working credentials of a local sandbox, or None. Offered on the connect page in `local` only.
+
+        `live` credentials pretend: they open the sandbox's live mode, where no real money moves either.
+        """
         return None
 
     async def aclose(self) -> None:

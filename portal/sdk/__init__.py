@@ -4,7 +4,7 @@ Everything here is stable and described in README.md beside this file; a test fa
 """
 
 from portal.accounts.services import load_account
-from portal.contract.checks import Check, CheckContext, CheckItem, CheckResult, CheckStatus
+from portal.contract.checks import Check, CheckContext, CheckItem, CheckResult, CheckStatus, Repair
 from portal.contract.errors import (
     AccountAuthFailed,
     AccountNotReady,
@@ -30,7 +30,9 @@ from portal.contract.plugin import (
     AccountIdentity,
     CredentialField,
     Effect,
+    Feature,
     FieldFeedback,
+    HelpPage,
     LocalService,
     Manifest,
     PayableInvoice,
@@ -39,6 +41,7 @@ from portal.contract.plugin import (
     PayPage,
     Plugin,
     ReceivedEvent,
+    Repaired,
 )
 from portal.contract.secrets import Secret
 from portal.database.migrations import execute_script
@@ -72,7 +75,9 @@ __all__ = [
     "EventQuarantined",
     "EventRefused",
     "Fact",
+    "Feature",
     "FieldFeedback",
+    "HelpPage",
     "InvoiceClosed",
     "InvoicePublished",
     "LocalService",
@@ -93,6 +98,8 @@ __all__ = [
     "ProviderUnavailable",
     "Reading",
     "ReceivedEvent",
+    "Repair",
+    "Repaired",
     "Secret",
     "Settings",
     "StoredEvent",

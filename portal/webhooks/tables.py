@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, BigSerial, Bytea, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, BigSerial, Bytea, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.accounts.tables import ConnectedAccount
@@ -36,3 +36,43 @@ class WebhookEvent(Table, tablename="webhook_event"):
     """What it did, as a sentence: `Marked INV-0043 paid`."""
     received_at = Timestamptz(null=False)
     processed_at = Timestamptz(null=True, default=None)
+
+
+class DeliveryProof(Table, tablename="delivery_proof"):
+    """Somebody waits for a signed event at an address, to prove its secret. Rows live for a minute."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    token_hash = Bytea(null=False)
+    marker = Text(null=False)
+    """Random; the event that is waited for carries it, and nobody else knows it."""
+    sealed_secrets = JSONB(null=False, default="{}")
+    """The secrets that may sign it, in order, sealed: `{"0": …}`."""
+    closes_at = Timestamptz(null=False)
+
+
+class ProofDelivery(Table, tablename="proof_delivery"):
+    """A delivery that carried a proof's marker, genuine or not, for the diagnosis."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    proof = ForeignKey(DeliveryProof, null=False, on_delete=OnDelete.cascade)
+    body = Bytea(null=False)
+    headers = JSONB(null=False, default="{}")
+    """Lower-case names; those that the signature needs, no others."""
+    signed_by = BigInt(null=True, default=None)
+    """Place of the secret that signed it; empty when it was refused."""
+    refusal = Text(null=False, default="")
+    received_at = Timestamptz(null=False)
+
+
+class DeliveryRefusal(Table, tablename="delivery_refusal"):
+    """How many deliveries were refused at a connection's address, by hour and reason."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    account = ForeignKey(ConnectedAccount, null=False, on_delete=OnDelete.restrict)
+    hour = Timestamptz(null=False)
+    reason = Text(null=False)
+    refused = BigInt(null=False, default=0)
+    last_at = Timestamptz(null=False)

@@ -127,7 +127,11 @@ async def disconnect_effects(account: Account) -> Sequence[Effect]:
     return effects
 
 
-async def sandbox_credentials(endpoint_url: str, settings: Settings) -> Mapping[str, str] | None:
+async def sandbox_credentials(
+    endpoint_url: str,
+    settings: Settings,
+    mode: Mode = Mode.TEST,  # noqa: ARG001 - used from the next commit on
+) -> Mapping[str, str] | None:
     """Keys of the local sandbox and the secret of a fresh endpoint in it; None when no sandbox is on."""
     if not settings.local or not settings.plugin_option("stripe", "api_base"):
         return None
