@@ -35,6 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="load the state from here and keep it here"
     )
+    parser.add_argument(
+        "--live-on-loopback",
+        action="store_true",
+        help="let the pretended live mode deliver to http addresses of this machine",
+    )
     parser.add_argument("--keys", action="store_true", help="print the ready-made keys and end")
     parser.add_argument(
         "--shapes",
@@ -54,7 +59,8 @@ def _serve(options: argparse.Namespace) -> int:
     url = options.public_url or f"http://{host}:{options.port}"
     if options.state is not None and not options.state.parent.is_dir():
         return _refuse(f"The folder of the state file does not exist: {options.state.parent}")
-    serve(Sandbox(url=url, shape_mode=options.shapes), options.host, options.port, state=options.state)
+    sandbox = Sandbox(url=url, shape_mode=options.shapes, live_on_loopback=options.live_on_loopback)
+    serve(sandbox, options.host, options.port, state=options.state)
     return 0
 
 

@@ -11,6 +11,7 @@ from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.expansion import lookup
 from plugins.stripe.sandbox.keys import DEFAULT
+from plugins.stripe.sandbox.objects import payment_method_domains, subscriptions
 from plugins.stripe.sandbox.objects.accounts import change_account
 from plugins.stripe.sandbox.objects.attempts import end_debit
 from plugins.stripe.sandbox.sandbox import Sandbox
@@ -229,6 +230,24 @@ def account(sandbox: Sandbox, body: Json) -> Json:
     """Change the account of a world: every field but `world` is laid over it."""
     changes = {k: v for k, v in body.items() if k != "world"}
     return change_account(Call(sandbox, _world(sandbox, body)), changes)
+
+
+@control("POST", "/subscriptions")
+def plant_subscriptions(sandbox: Sandbox, body: Json) -> Json:
+    """Put subscriptions there: `count` of them in one `status`, of a new customer or of `customer`."""
+    call = Call(sandbox, _world(sandbox, body))
+    count, status = int(body.get("count", 1)), body.get("status", "active")
+    return {"data": subscriptions.plant(call, count, status, body.get("customer"))}
+
+
+@control("POST", "/payment_method_domains")
+def judge_domain(sandbox: Sandbox, body: Json) -> Json:
+    """Decide whether wallets work on a domain, registered or not yet: `error_message`, or null for yes."""
+    call = Call(sandbox, _world(sandbox, body))
+    ruling = payment_method_domains.Ruling(
+        body["error_message"], body.get("method"), until_validated=bool(body.get("until_validated"))
+    )
+    return {"data": payment_method_domains.rule(call, body["domain_name"].lower(), ruling)}
 
 
 @control("POST", "/webhook_endpoints/{id}/roll-secret")

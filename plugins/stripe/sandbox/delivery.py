@@ -11,12 +11,12 @@ import hmac
 import random
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.events import matches
+from plugins.stripe.sandbox.manner import Manner
 from plugins.stripe.sandbox.posting import Poster, PostingError
 from plugins.stripe.sandbox.store.worlds import World
 from plugins.stripe.sandbox.versions import CURRENT
@@ -25,23 +25,10 @@ from plugins.stripe.sandbox.wire import encode_json
 TIMEOUT_SECONDS = 10
 KEPT_DELIVERIES = 5000
 HTTP_OK, HTTP_REDIRECT = 200, 300
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The only hosts that are delivered to."""
 _AT_ONCE = 16
 _PRUNED_EVERY = 500
-
-
-@dataclass
-class Manner:
-    """How deliveries behave; control calls change it."""
-
-    hold: bool = False
-    duplicate: int = 1
-    shuffle: bool = False
-    delay_ms: int = 0
-    drop_probability: float = 0.0
-    seed: int | None = None
-    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, 60, 60, 60, 60, 60, 60])
-    """Waits between tries; when they are used up, the delivery has failed."""
 
 
 class Courier:
@@ -83,7 +70,7 @@ class Courier:
             "attempts": [],
         }
         _forget_oldest(world)
-        if self.manner.hold:
+        if self.manner.for_type(event["type"]).hold:
             self._held.append((world, delivery_id))
         else:
             self._start(self._deliver(world, delivery_id))
@@ -150,7 +137,7 @@ class Courier:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, world: World, delivery_id: str) -> None:
-        manner = self.manner
+        manner = self.manner.for_type(world.deliveries[delivery_id]["type"])
         pause = manner.delay_ms / 1000
         if manner.shuffle:
             pause += self._dice.random() * 0.25
@@ -182,18 +169,15 @@ class Courier:
 
     async def _attempt(self, world: World, delivery: Json, endpoint: Json, event: Json) -> Json:
         outcome: Json = {"at": time.time(), "ok": False, "status": None, "problem": None}
-        if urlsplit(delivery["url"]).hostname not in _LOOPBACK:
+        if urlsplit(delivery["url"]).hostname not in LOOPBACK:
             return outcome | {"problem": "not reachable from the sandbox", "final": True}
-        if self._dice.random() < self.manner.drop_probability:
+        manner = self.manner.for_type(event["type"])
+        if self._dice.random() < manner.drop_probability:
             return outcome | {"problem": "dropped on purpose"}
         body = rendered(event, endpoint)
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-            "Stripe-Signature": signature(body, world.note(endpoint["id"])["secrets"]),
-        }
+        headers = _headers(manner, body, world.note(endpoint["id"])["secrets"])
         try:
-            status = await self._poster.post(delivery["url"], body, headers)
+            status = await self._poster.post(delivery["url"], manner.on_the_way(body), headers)
         except PostingError as error:
             return outcome | {"problem": str(error)}
         return outcome | {"ok": HTTP_OK <= status < HTTP_REDIRECT, "status": status}
@@ -202,6 +186,15 @@ class Courier:
 def rendered(event: Json, endpoint: Json) -> bytes:
     """The body of a delivery: the event at the version of the endpoint."""
     return encode_json(event | {"api_version": endpoint["api_version"] or CURRENT})
+
+
+def _headers(manner: Manner, body: bytes, secrets: list[str]) -> dict[str, str]:
+    keys = [manner.sign_with] if manner.sign_with else secrets
+    return {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        "Stripe-Signature": signature(body, keys, int(time.time()) + manner.skew_seconds),
+    }
 
 
 def signature(body: bytes, secrets: list[str], timestamp: int | None = None) -> str:

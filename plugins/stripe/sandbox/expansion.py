@@ -40,6 +40,12 @@ def _refunds(world: World, charge: Json) -> Json:
     return embedded(rows[::-1], f"/v1/charges/{charge['id']}/refunds")
 
 
+def _subscriptions(world: World, customer: Json) -> Json:
+    rows = world.table("subscription").where("customer", customer["id"])
+    kept = [row for row in reversed(rows) if row["status"] != "canceled"]
+    return embedded(kept, f"/v1/customers/{customer['id']}/subscriptions")
+
+
 def _empty_list(name: str) -> Includable:
     return lambda _world, row: embedded([], f"/v1/customers/{row['id']}/{name}")
 
@@ -48,7 +54,7 @@ INCLUDABLE: dict[tuple[str, str], Includable] = {
     ("charge", "refunds"): _refunds,
     ("customer", "cash_balance"): lambda _world, _row: None,
     ("customer", "sources"): _empty_list("sources"),
-    ("customer", "subscriptions"): _empty_list("subscriptions"),
+    ("customer", "subscriptions"): _subscriptions,
     ("customer", "tax_ids"): _empty_list("tax_ids"),
     ("invoice", "confirmation_secret"): _confirmation_secret,
     ("invoice", "payments"): _payments,

@@ -26,6 +26,8 @@ class Sandbox:
     """`strict`: an answer that contradicts the SDK becomes a 500. `record`: it is only noted."""
     worlds: dict[str, World] = field(default_factory=new_worlds)
     shape_errors: list[Json] = field(default_factory=list)
+    live_on_loopback: bool = False
+    """Live worlds take plain http endpoints on this machine, which Stripe never does."""
     settle_seconds: float = 4 * 86400
     """How long a bank debit stays in processing, in world time."""
 

@@ -35,7 +35,8 @@ def _new_prefix() -> str:
     return "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(8))
 
 
-def _fresh() -> Json:
+def fresh_fields() -> Json:
+    """The fields of a customer of whom nothing is known."""
     return {
         "address": None,
         "balance": 0,
@@ -67,7 +68,7 @@ def _fresh() -> Json:
 @handles("POST /v1/customers")
 def create(call: Call) -> Json:
     """Make a customer."""
-    fields = _fresh()
+    fields = fresh_fields()
     _check(call)
     clock = None
     if clock_id := call.params.get("test_clock"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+from dataclasses import dataclass
 
 from plugins.stripe.sandbox.calls import Call, handles
 from plugins.stripe.sandbox.errors import ApiError, Json
@@ -27,7 +28,7 @@ def create(call: Call) -> Json:
             return row
     return call.world.add(
         "payment_method_domain",
-        {"domain_name": name, "enabled": call.params.get("enabled", True)} | _statuses(name),
+        {"domain_name": name, "enabled": call.params.get("enabled", True)} | _statuses(call, name),
     )
 
 
@@ -40,14 +41,57 @@ def _check_name(name: str) -> None:
         )
 
 
-def _statuses(name: str) -> Json:
-    """Wallets work on public names only."""
-    public = not (name == "localhost" or name.endswith(".localhost") or _is_address(name))
-    status: Json = {"status": "active"}
-    if not public:
-        words = "The domain is not reachable from the internet."
-        status = {"status": "inactive", "status_details": {"error_message": words}}
-    return {wallet: dict(status) for wallet in _WALLETS}
+def _statuses(call: Call, name: str) -> Json:
+    """Wallets work on public names only, unless a control call ruled otherwise."""
+    rulings = _rulings(call, name)
+    usual = None if _is_public(name) else "The domain is not reachable from the internet."
+    return {wallet: _status(rulings.get(wallet, {"error_message": usual})) for wallet in _WALLETS}
+
+
+def _status(ruling: Json) -> Json:
+    if ruling["error_message"] is None:
+        return {"status": "active"}
+    return {"status": "inactive", "status_details": {"error_message": ruling["error_message"]}}
+
+
+def _is_public(name: str) -> bool:
+    return not (name == "localhost" or name.endswith(".localhost") or _is_address(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a control call says about a domain."""
+
+    error_message: str | None
+    """Why it does not work; None: it works."""
+    method: str | None = None
+    """The one wallet that is meant; None: all."""
+    until_validated: bool = False
+    """Whether the next validation ends it."""
+
+
+def rule(call: Call, name: str, ruling: Ruling) -> list[Json]:
+    """Hold a domain to a ruling, also when it is registered later. What it is now, if it is registered.
+
+    Raises:
+        ValueError: there is no such wallet.
+    """
+    if ruling.method is not None and ruling.method not in _WALLETS:
+        raise ValueError(f"method is one of {', '.join(_WALLETS)}")
+    entry = {"error_message": ruling.error_message, "until_validated": ruling.until_validated}
+    for wallet in (ruling.method,) if ruling.method else _WALLETS:
+        _rulings(call, name)[wallet] = entry
+    rows = [r for r in call.world.table("payment_method_domain").rows.values() if r["domain_name"] == name]
+    for row in rows:
+        with call.changing(row):
+            row.update(_statuses(call, name))
+    return rows
+
+
+def _rulings(call: Call, name: str) -> Json:
+    """By wallet. Kept by name, because a domain can be judged before it is registered."""
+    found: Json = call.world.note(f"domain {name}")
+    return found
 
 
 def _is_address(name: str) -> bool:
@@ -85,8 +129,11 @@ def update(call: Call) -> Json:
 def validate(call: Call) -> Json:
     """Check a domain again."""
     row = call.world.get("payment_method_domain", call.ids[0])
+    rulings = _rulings(call, row["domain_name"])
+    for wallet in [w for w, ruling in rulings.items() if ruling["until_validated"]]:
+        del rulings[wallet]
     with call.changing(row):
-        row |= _statuses(row["domain_name"])
+        row |= _statuses(call, row["domain_name"])
     return row
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from plugins.stripe.sandbox.calls import Call, assign, handles
+from plugins.stripe.sandbox.delivery import LOOPBACK
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.expansion import deleted
 from plugins.stripe.sandbox.listing import listed
@@ -21,7 +22,8 @@ def create(call: Call) -> Json:
     if not params["enabled_events"]:
         raise ApiError(400, "You must enable at least one event.", param="enabled_events")
     if len(call.world.table("webhook_endpoint")) >= MAX_ENDPOINTS:
-        raise ApiError(400, f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.")
+        mode = "live" if call.world.livemode else "test"
+        raise ApiError(400, f"You have reached the maximum of {MAX_ENDPOINTS} {mode} webhook endpoints.")
     endpoint = call.world.add(
         "webhook_endpoint",
         {
@@ -45,7 +47,8 @@ def _check_url(call: Call, url: str) -> None:
         raise ApiError(
             400, "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid"
         )
-    if call.world.livemode and parts.scheme != "https":
+    local = call.sandbox.live_on_loopback and parts.hostname in LOOPBACK
+    if call.world.livemode and parts.scheme != "https" and not local:
         raise ApiError(400, "Invalid URL: URL must use HTTPS in live mode.", code="url_invalid", param="url")
 
 

@@ -28,6 +28,8 @@ PREFIXES = {
     "refund": "re",
     "setup_attempt": "setatt",
     "setup_intent": "seti",
+    "subscription": "sub",
+    "subscription_item": "si",
     "tax_rate": "txr",
     "test_helpers.test_clock": "clock",
     "token": "tok",

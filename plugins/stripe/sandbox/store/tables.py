@@ -24,6 +24,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "refund": ("charge", "payment_intent"),
     "setup_attempt": ("setup_intent",),
     "setup_intent": ("customer",),
+    "subscription": ("customer", "status"),
 }
 
 

@@ -78,3 +78,44 @@ def test_wrong_control_call_says_what_exists(sandbox: RunningSandbox) -> None:
         sandbox.control("POST", "/nothing", {})
     with pytest.raises(RuntimeError, match="TypeError"):
         sandbox.control("POST", "/faults", {"mtach": "x"})
+
+
+@pytest.mark.parametrize("match", ["GET /v1/**", "* /v1/**"])
+def test_every_read_can_be_late_for_ever(api: Api, sandbox: RunningSandbox, match: str) -> None:
+    sandbox.add_fault(match=match, delay_ms=20, times=None)
+    paths = ["balance", "account", "customers", "events", "webhook_endpoints", "customers/cus_x"]
+    assert [api.get(f"/v1/{path}").status for path in paths] == [200, 200, 200, 200, 200, 404]
+    api.post("/v1/customers", {"name": "Ada"})
+    (fault,) = sandbox.control("GET", "/faults")["faults"]
+    assert fault["times"] is None
+    assert fault["acted"] == len(paths) + (match != "GET /v1/**")
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_every_read_can_fail_while_writes_go_on(api: Api, sandbox: RunningSandbox, status: int) -> None:
+    sandbox.add_fault(match="GET /v1/**", status=status, times=None, headers={"Retry-After": "7"})
+    for path in ("balance", "account", "webhook_endpoints", "setup_intents/seti_x"):
+        reply = api.get(f"/v1/{path}")
+        assert (reply.status, reply.headers["retry-after"]) == (status, "7")
+        assert reply.error["type"] == ("api_error" if status == 500 else "invalid_request_error")
+        assert reply.error.get("code") == ("rate_limit" if status == 429 else None)
+    assert api.post("/v1/customers", {"name": "Ada"}).status == 200
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_every_read_can_lose_its_answer(api: Api, sandbox: RunningSandbox, moment: str) -> None:
+    sandbox.add_fault(match="GET /v1/**", drop=moment, times=None)
+    for path in ("balance", "account", "customers/cus_x"):
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            api.get(f"/v1/{path}")
+    assert api.post("/v1/customers", {"name": "Ada"}).status == 200
+
+
+def test_a_special_fault_acts_before_a_general_one_that_was_added_later(
+    api: Api, sandbox: RunningSandbox
+) -> None:
+    sandbox.add_fault(match="GET /v1/balance", status=503, delay_ms=20, times=None)
+    sandbox.add_fault(match="GET /v1/**", delay_ms=20, times=None)
+    assert [api.get(f"/v1/{path}").status for path in ("balance", "account")] == [503, 200]
+    special, general = sandbox.control("GET", "/faults")["faults"]
+    assert (special["acted"], general["acted"]) == (1, 1)
