@@ -102,7 +102,8 @@ class StripePlugin(Plugin):
         port = settings.port + 1
         url = f"http://127.0.0.1:{port}"
         state = settings.data_dir / "stripe-sandbox.json"
-        command = (sys.executable, "-m", "plugins.stripe.sandbox", "--port", str(port), "--state", str(state))
+        program = (sys.executable, "-m", "plugins.stripe.sandbox", "--live-on-loopback")
+        command = (*program, "--port", str(port), "--state", str(state))
         return (
             LocalService(
                 "sandbox",

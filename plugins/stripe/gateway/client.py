@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from portal.sdk import (
 API_VERSION = "2026-10-28.endive"
 SANDBOX_MARK = "Sandbox"
 """Every key of the local sandbox says so, and no key of Stripe's does."""
+PRETENDED_LIVE_KEY = re.compile(r"(?:sk|rk|pk)_live_51SandboxAccount[AB]_")
+"""The sandbox's own live keys, which open nothing at Stripe: no real key has an underscore there."""
 TIMEOUT_SECONDS = 20
 """For a whole call; below the deadline of an actor, above what Stripe needs on a bad day."""
 
@@ -81,7 +84,7 @@ def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClien
     """A client for one connection, cheap to make. It never retries: the outbox and the inbox do.
 
     Raises:
-        ConfigurationError: the API base is redirected to anything but loopback, or with a live key.
+        ConfigurationError: the API base is redirected to anything but loopback, or with a real live key.
     """
     base = api_base_for(secret_key, settings)
     if base:
@@ -144,10 +147,10 @@ def _refuse_unsafe_base(base: str, key: Secret) -> None:
             "PORTAL_STRIPE_API_BASE points away from this machine.",
             hint="Leave it unset to talk to Stripe. It exists for the local sandbox alone.",
         )
-    if "_live_" in key.reveal()[:9]:
+    if "_live_" in key.reveal() and not PRETENDED_LIVE_KEY.match(key.reveal()):
         raise ConfigurationError(
             "A live key was given while PORTAL_STRIPE_API_BASE points at a sandbox.",
-            hint="Use test keys with the sandbox.",
+            hint="Use test keys with the sandbox, or the live keys that it pretends to have.",
         )
 
 

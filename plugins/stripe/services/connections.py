@@ -128,14 +128,12 @@ async def disconnect_effects(account: Account) -> Sequence[Effect]:
 
 
 async def sandbox_credentials(
-    endpoint_url: str,
-    settings: Settings,
-    mode: Mode = Mode.TEST,  # noqa: ARG001 - used from the next commit on
+    endpoint_url: str, settings: Settings, mode: Mode = Mode.TEST
 ) -> Mapping[str, str] | None:
     """Keys of the local sandbox and the secret of a fresh endpoint in it; None when no sandbox is on."""
     if not settings.local or not settings.plugin_option("stripe", "api_base"):
         return None
-    world = await _ready_made_keys()
+    world = await _ready_made_keys(mode)
     key = Secret(world["secret_key"])
     for old in await accounts.list_endpoints(key, settings):
         if old.url == endpoint_url:
@@ -153,8 +151,8 @@ def shorten(external_id: str) -> str:
     return external_id if len(external_id) <= 14 else f"{external_id[:9]}…{external_id[-4:]}"
 
 
-async def _ready_made_keys() -> dict[str, str]:
-    """The keys that the sandbox prints. It is asked as a program: nothing of it may be imported here."""
+async def _ready_made_keys(mode: Mode) -> dict[str, str]:
+    """Account A's keys of this mode, asked of the sandbox as a program: nothing of it is imported here."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "plugins.stripe.sandbox", "--keys", stdout=asyncio.subprocess.PIPE
     )
@@ -164,8 +162,8 @@ async def _ready_made_keys() -> dict[str, str]:
     except TimeoutError:
         process.kill()
         raise ProviderUnavailable("The sandbox did not tell its keys in time.") from None
-    worlds = json.loads(output)
-    return dict(worlds[0]) if isinstance(worlds, list) else dict(worlds)
+    live = mode is Mode.LIVE
+    return next(dict(world) for world in json.loads(output) if world["livemode"] is live)
 
 
 def _account_in(key: Secret) -> str | None:

@@ -298,7 +298,8 @@ async def test_no_result_holds_a_key(sandbox: RunningSandbox, context_of: Contex
 
 
 async def test_a_live_key_never_goes_to_the_sandbox(context_of: ContextOf) -> None:
-    context = context_of(secret_key=LIVE.secret_key, publishable_key=LIVE.publishable_key)
+    real = "51QaXyzAbCdEfGhIj0123456789"
+    context = context_of(secret_key=f"sk_live_{real}", publishable_key=f"pk_live_{real}")
     with pytest.raises(
         Exception, match="A live key was given while PORTAL_STRIPE_API_BASE points at a sandbox"
     ):
