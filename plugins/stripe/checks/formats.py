@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plugins.stripe.checks.words import DASHBOARD
 from plugins.stripe.domain import keys
+from plugins.stripe.domain.codes import Code
 from portal.sdk import CheckContext, CheckResult, CheckStatus
 
 LABELS = {
@@ -26,9 +27,9 @@ async def check_format(context: CheckContext) -> CheckResult:
             fix="Copy the keys again from the API keys page.",
             fix_url=f"{DASHBOARD}/apikeys",
             fix_label="API keys in Stripe",
-            code="STRIPE_KEY_FORMAT",
+            code=Code.KEY_FORMAT,
         )
     if doubts := [f"{LABELS[name]}: {v.message}" for name, v in verdicts.items() if v.tone == "warn"]:
-        return CheckResult(CheckStatus.WARNING, " ".join(doubts), code="STRIPE_KEY_UNFAMILIAR")
+        return CheckResult(CheckStatus.WARNING, " ".join(doubts), code=Code.KEY_UNFAMILIAR)
     mode = keys.shared_mode(values)
     return CheckResult(CheckStatus.PASSED, f"All three values are well formed and belong to {mode} mode.")

@@ -1,56 +1,107 @@
-"""The permissions check: every right is asked for by a harmless read, all at once."""
+"""The permissions check: every right is asked for by a harmless read and a harmless change, all at once."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from plugins.stripe.checks.words import counted, dashboard_url, skipped_when_refused
-from plugins.stripe.gateway import accounts
+from plugins.stripe.checks.learning import probe_of
+from plugins.stripe.checks.words import answers_in_words, counted, dashboard_url
+from plugins.stripe.domain.codes import Code
+from plugins.stripe.gateway.probes import Probe
 from plugins.stripe.rights import RIGHTS, Right
 from portal.sdk import AccountAuthFailed, CheckContext, CheckItem, CheckResult, CheckStatus
 
-Missing = tuple[Right, str]
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A right and what its probes found."""
+
+    right: Right
+    probe: Probe
+
+    @property
+    def sentence(self) -> str:
+        """What is missing and what it switches off."""
+        right, level = self.right, self.right.level.lower()
+        called = f" (Stripe calls it {self.probe.right})" if self.probe.right else ""
+        return f"{right.title}: {level} is missing{called}, so {right.without}."
+
+    @property
+    def chip(self) -> CheckItem:
+        """The right as the page shows it."""
+        match self.probe.allowed:
+            case True:
+                return CheckItem(self.right.title, CheckStatus.PASSED, self.right.level)
+            case False:
+                return CheckItem(self.right.title, CheckStatus.FAILED, self.probe.right)
+            case None:
+                return CheckItem(self.right.title, CheckStatus.UNPROVED, self.probe.why)
 
 
-@skipped_when_refused
+@answers_in_words
 async def check_permissions(context: CheckContext) -> CheckResult:
     """Name each right that is missing, with the feature that it switches off."""
-    probes = await _probe_all(context)
-    items = tuple(
-        CheckItem(right.title, CheckStatus.PASSED if probe.allowed else CheckStatus.FAILED)
-        for right, probe in zip(RIGHTS, probes, strict=True)
-    )
-    missing = [(r, probe.right) for r, probe in zip(RIGHTS, probes, strict=True) if not probe.allowed]
-    tag = f"{len(RIGHTS) - len(missing)} of {len(RIGHTS)}"
-    if not missing:
-        return CheckResult(
-            CheckStatus.PASSED, f"All {len(RIGHTS)} permissions are there.", tag=tag, items=items
-        )
-    return CheckResult(
-        CheckStatus.FAILED if any(right.needed for right, _ in missing) else CheckStatus.WARNING,
-        f"This key is missing {counted(len(missing), 'permission')} that the portal uses.",
-        fix=" ".join([*map(_sentence, missing), "Set it in Stripe, then choose Validate again."]),
-        fix_url=dashboard_url(context, "apikeys"),
-        fix_label="Edit this key in Stripe",
-        tag=tag,
-        code="STRIPE_PERMISSION_MISSING",
-        items=items,
-    )
+    rows = await _ask_all(context)
+    missing = [row for row in rows if row.probe.allowed is False]
+    unknown = [row for row in rows if row.probe.allowed is None]
+    items, there = tuple(row.chip for row in rows), len(rows) - len(missing) - len(unknown)
+    tag = f"{there} of {len(rows)}"
+    if missing:
+        return _lacking(context, missing, unknown, items=items, tag=tag)
+    if unknown:
+        return _doubtful(unknown, items=items, tag=tag)
+    return CheckResult(CheckStatus.PASSED, f"All {len(rows)} permissions are there.", tag=tag, items=items)
 
 
-async def _probe_all(context: CheckContext) -> list[accounts.Probe]:
-    key, settings = context.credentials["secret_key"], context.settings
-    answers = await asyncio.gather(
-        *(accounts.probe_right(key, settings, right.service) for right in RIGHTS), return_exceptions=True
-    )
+async def _ask_all(context: CheckContext) -> list[_Row]:
+    answers = await asyncio.gather(*(probe_of(context, right) for right in RIGHTS), return_exceptions=True)
     # Every call has ended here, so no stray one can fail unseen. A refused key outranks other errors.
     errors = [answer for answer in answers if isinstance(answer, BaseException)]
     for error in sorted(errors, key=lambda found: not isinstance(found, AccountAuthFailed)):
         raise error
-    return [answer for answer in answers if isinstance(answer, accounts.Probe)]
+    return [_Row(r, a) for r, a in zip(RIGHTS, answers, strict=True) if isinstance(a, Probe)]
 
 
-def _sentence(missing: Missing) -> str:
-    right, name = missing
-    called = f" (Stripe calls it {name})" if name else ""
-    return f"{right.title}: {right.level.lower()} is switched off{called}, so {right.without}."
+def _lacking(
+    context: CheckContext,
+    missing: Sequence[_Row],
+    unknown: Sequence[_Row],
+    *,
+    items: tuple[CheckItem, ...],
+    tag: str,
+) -> CheckResult:
+    needed = [row for row in missing if row.right.needed]
+    many = "it" if len(missing) == 1 else "them"
+    return CheckResult(
+        CheckStatus.FAILED if needed else CheckStatus.WARNING,
+        f"This key is missing {counted(len(missing), 'permission')} that the portal uses.{_rest(unknown)}",
+        fix=f"Edit the key in Stripe and allow {many}, then choose Validate again."
+        + ("" if needed else f" You can also connect without {many}."),
+        steps=tuple(row.sentence for row in missing),
+        fix_url=dashboard_url(context, "apikeys"),
+        fix_label="Edit this key in Stripe",
+        tag=tag,
+        code=Code.PERMISSION_MISSING,
+        items=items,
+        features_off={row.right.feature_id: row.sentence for row in missing},
+    )
+
+
+def _doubtful(unknown: Sequence[_Row], *, items: tuple[CheckItem, ...], tag: str) -> CheckResult:
+    nothing = len(unknown) == len(RIGHTS)
+    why = unknown[0].probe.why
+    return CheckResult(
+        CheckStatus.FAILED if nothing else CheckStatus.UNPROVED,
+        f"No permission could be checked. {why}" if nothing else f"Nothing is missing.{_rest(unknown)}",
+        fix="Check again in a moment.",
+        steps=() if nothing else tuple(f"{row.right.title}: {row.probe.why}" for row in unknown),
+        tag=tag,
+        code=Code.PERMISSION_UNKNOWN,
+        items=items,
+    )
+
+
+def _rest(unknown: Sequence[_Row]) -> str:
+    return f" {counted(len(unknown), 'permission')} could not be checked." if unknown else ""

@@ -62,6 +62,12 @@ class PermissionMissing(AccountNotReady):
         self.right = right
 
 
+class SlowDown(ProviderUnavailable):
+    """Too many calls at once. Nothing was done; the same call may be made again in a moment."""
+
+    code = "STRIPE_SLOW_DOWN"
+
+
 class ObjectMissing(ProviderError):
     """Stripe has no object with this id (deleted, other account, or other mode)."""
 
@@ -171,7 +177,7 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
             named = f" ({right})" if right else ""
             ours = PermissionMissing(f"The key lacks a permission{named}.", right=right)
         case stripe_sdk.RateLimitError():
-            ours = ProviderUnavailable("Stripe asks us to slow down.", retry_after=_retry_after(error))
+            ours = SlowDown("Stripe asks us to slow down.", retry_after=_retry_after(error))
         case stripe_sdk.APIConnectionError():
             ours = _no_answer(write=write)
         case stripe_sdk.InvalidRequestError() if error.http_status == HTTPStatus.NOT_FOUND:

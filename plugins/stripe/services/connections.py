@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from plugins.stripe.domain import keys
 from plugins.stripe.domain.events import ENDPOINT_EVENTS
-from plugins.stripe.gateway import accounts
+from plugins.stripe.gateway import accounts, endpoints, subscriptions
+from plugins.stripe.gateway.client import PermissionMissing
+from plugins.stripe.rights import ENDPOINT_FEATURE, SUBSCRIPTIONS_FEATURE
 from portal.sdk import (
     Account,
     AccountIdentity,
@@ -95,7 +97,7 @@ async def identify(credentials: Mapping[str, Secret], settings: Settings) -> Acc
     try:
         found = await accounts.read_account(key, settings)
     except accounts.AccountHidden as hidden:
-        mode = Mode.LIVE if await accounts.read_livemode(key, settings) else Mode.TEST
+        mode = Mode.LIVE if await _moves_money(key, settings) else Mode.TEST
         external_id = hidden.account_id or _account_in(key)
         if external_id is None:
             raise AccountUnknown(
@@ -109,22 +111,37 @@ async def identify(credentials: Mapping[str, Secret], settings: Settings) -> Acc
 
 async def disconnect_effects(account: Account) -> Sequence[Effect]:
     """What goes on in Stripe after a disconnect, as far as Stripe tells within a few seconds."""
-    effects = [
-        Effect("The webhook endpoint in Stripe stays there. Delete it in Stripe if you do not come back.")
-    ]
+    stays = (
+        "The webhook endpoint in Stripe stays there, unless you tick the box."
+        if account.can(ENDPOINT_FEATURE)
+        else "The webhook endpoint in Stripe stays there. Delete it in Stripe if you do not come back."
+    )
+    return [Effect(text) for text in (await _what_keeps_charging(account), stays) if text]
+
+
+async def _what_keeps_charging(account: Account) -> str:
+    """The subscriptions that Stripe goes on charging, as a sentence; empty: there are none."""
+    unknown = "Subscriptions keep charging in Stripe, as nothing is cancelled there."
+    if not account.can(SUBSCRIPTIONS_FEATURE):
+        return unknown
     try:
         async with asyncio.timeout(EFFECT_SECONDS):
-            running = await accounts.count_running_subscriptions(
-                account.credentials["secret_key"], current_settings()
-            )
+            counts = await subscriptions.count_running(account.credentials["secret_key"], current_settings())
     except (ProviderError, TimeoutError):
-        return [Effect("Subscriptions keep charging in Stripe, as nothing is cancelled there."), *effects]
-    if running:
-        many = (
-            "1 active subscription keeps" if running == 1 else f"{_count(running)} active subscriptions keep"
-        )
-        effects.insert(0, Effect(f"{many} charging in Stripe, as nothing is cancelled there."))
-    return effects
+        return unknown
+    named = [f"{_count(number)} {status.replace('_', ' ')}" for status, number in counts.items() if number]
+    if not named:
+        return ""
+    verb = "subscription keeps" if sum(counts.values()) == 1 else "subscriptions keep"
+    return f"{_listed(named)} {verb} charging in Stripe, as nothing is cancelled there."
+
+
+async def _moves_money(key: Secret, settings: Settings) -> bool:
+    """Whether the key is live: the balance proves it, and a key that may not read it says so itself."""
+    try:
+        return await accounts.read_livemode(key, settings)
+    except PermissionMissing:
+        return keys.mode_of(key.reveal()) == "live"
 
 
 async def sandbox_credentials(
@@ -135,10 +152,10 @@ async def sandbox_credentials(
         return None
     world = await _ready_made_keys(mode)
     key = Secret(world["secret_key"])
-    for old in await accounts.list_endpoints(key, settings):
+    for old in await endpoints.list_endpoints(key, settings):
         if old.url == endpoint_url:
-            await accounts.delete_endpoint(key, settings, old.id)
-    made = await accounts.create_endpoint(key, settings, url=endpoint_url, events=ENDPOINT_EVENTS)
+            await endpoints.delete_endpoint(key, settings, old.id)
+    made = await endpoints.create_endpoint(key, settings, url=endpoint_url, events=ENDPOINT_EVENTS)
     return {
         "publishable_key": world["publishable_key"],
         "secret_key": world["secret_key"],
@@ -172,7 +189,12 @@ def _account_in(key: Secret) -> str | None:
 
 
 def _count(number: int) -> str:
-    return "100 or more" if number >= 100 else str(number)
+    most = subscriptions.MOST_COUNTED
+    return f"{most} or more" if number >= most else str(number)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def _plain(values: Mapping[str, Secret]) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""Asking whether a key has a right, by a small read and by a change of what cannot exist. Nothing changes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plugins.stripe.gateway.client import (
+    ObjectMissing,
+    PermissionMissing,
+    SlowDown,
+    client_for,
+    translated_errors,
+)
+from portal.sdk import AccountAuthFailed, ProviderError, Secret, Settings
+
+PROBE_SECONDS = 8.0
+"""For one probe with its repetitions; shorter than a check, so that one slow answer spoils one row."""
+PATIENCE = 2
+"""How often a probe is repeated when Stripe asks us to slow down."""
+PAUSE_SECONDS = 0.5
+_READS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "accounts": ("retrieve_current_async", ()),
+    "balance": ("retrieve_async", ()),
+}
+_LIST = ("list_async", ({"limit": 1},))
+_HARMLESS: dict[str, dict[str, Any]] = {"payment_method_domains": {"enabled": True}}
+_LABEL = {"metadata": {"portal_probe": "1"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a probe found. `allowed` is None where the answer tells nothing; `why` says so."""
+
+    allowed: bool | None
+    right: str = ""
+    """Stripe's own name of a missing right (`rak_…`)."""
+    why: str = ""
+
+
+async def probe_read(key: Secret, settings: Settings, service: str) -> Probe:
+    """Whether the key may read what `service` holds."""
+    services = client_for(key, settings).v1
+    method, arguments = _READS.get(service, _LIST)
+    return await _patiently(lambda: getattr(getattr(services, service), method)(*arguments))
+
+
+async def probe_write(key: Secret, settings: Settings, service: str, unknown_id: str) -> Probe:
+    """Whether the key may change what `service` holds: `unknown_id` cannot exist, so nothing is changed."""
+    services = client_for(key, settings).v1
+    fields = _HARMLESS.get(service, _LABEL)
+    return await _patiently(lambda: getattr(services, service).update_async(unknown_id, fields))
+
+
+async def _patiently(call: Callable[[], Awaitable[object]]) -> Probe:
+    """Ask again, a little later and not all at once, while Stripe asks us to slow down."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            for _ in range(PATIENCE):
+                try:
+                    return await _asked(call)
+                except SlowDown as error:
+                    await asyncio.sleep((error.retry_after or PAUSE_SECONDS) * random.uniform(1, 1.5))  # noqa: S311 - it only spreads the calls
+            return await _asked(call)
+    except TimeoutError:
+        return Probe(allowed=None, why=f"Stripe did not answer in {PROBE_SECONDS:g} seconds.")
+    except SlowDown as error:
+        return Probe(allowed=None, why=error.message)
+
+
+async def _asked(call: Callable[[], Awaitable[object]]) -> Probe:
+    try:
+        with translated_errors():
+            await call()
+    except ObjectMissing:
+        return Probe(allowed=True)
+    except PermissionMissing as error:
+        return Probe(allowed=False, right=error.right)
+    except (AccountAuthFailed, SlowDown):
+        raise
+    except ProviderError as error:
+        return Probe(allowed=None, why=error.message)
+    return Probe(allowed=True)
