@@ -45,10 +45,13 @@ ROOMS = (
     "portal.invoices.live_controllers",
     "portal.invoices.pay_controllers",
     "portal.accounts.controllers",
+    "portal.connected.controllers",
+    "portal.connected.key_controllers",
     "portal.webhooks.controllers",
     "portal.webhooks.pages",
     "portal.audit.controllers",
     "portal.finance.controllers",
+    "portal.help.controllers",
 )
 """Modules that may hold `routes`, `public_routes`, `webhook_routes` and `nav`; absent ones are skipped."""
 LOOK_UP_VISITOR = frozenset({"portal.auth.controllers"})

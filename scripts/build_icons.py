@@ -21,8 +21,8 @@ ICONS = """
 adjustments alert-circle alert-triangle arrow-left arrow-right ban bolt building-bank calendar
 chart-bar check chevron-down chevron-left chevron-right circle-check circle-dashed circle-dot
 circle-minus circle-x clock coin copy credit-card device-desktop dots download external-link eye
-eye-off file-invoice filter history home info-circle key link loader-2 lock logout mail menu-2 moon
-package pencil plug plug-connected plus printer receipt refresh repeat rotate search send settings
+eye-off file-invoice filter history home info-circle key lifebuoy link loader-2 lock logout mail menu-2
+moon package pencil plug plug-connected plus printer receipt refresh repeat rotate search send settings
 shield-check sun trash user users webhook world x
 """.split()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
-    from portal.contract.checks import Check, CheckContext
+    from portal.contract.checks import Check, CheckContext, Repair
     from portal.contract.secrets import Secret
     from portal.money import Money
     from portal.settings import Settings
@@ -48,7 +48,10 @@ class CredentialField:
     hint: str
     secret: bool = False
     webhook: bool = False
-    """It belongs under the endpoint address, not under the API keys."""
+    """It belongs under the endpoint address, not under the API keys. When it is replaced, the old one is
+    accepted beside it for a day."""
+    offer: Repair | None = None
+    """A button beside the input: a repair that brings the value, so that nobody needs to paste it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,9 @@ class HelpPage:
     summary: str
     template: str
     codes: tuple[str, ...] = ()
-    """Codes of check results and errors that lead here."""
+    """Codes of check results and errors that lead here; the page has an element with each as its id."""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What the template reads as `help.context`, such as a table that the plugin's code uses too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,8 @@ class Plugin(ABC):
     capabilities: ClassVar[frozenset[str]] = frozenset()
     features: ClassVar[tuple[Feature, ...]] = ()
     help_pages: ClassVar[tuple[HelpPage, ...]] = ()
+    test_event_check: ClassVar[str] = ""
+    """Id of the check that has the provider send an event: *Send test event* repeats it."""
     endpoint_feature: ClassVar[str] = ""
     """The feature that `remove_endpoint` and endpoint repairs need; empty: the plugin has neither."""
     admin_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()

@@ -9,14 +9,18 @@ from pathlib import Path
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
 
+from portal.contract.help_pages import PORTAL, HelpShelf
 from portal.contract.loading import import_optional
-from portal.contract.plugin import FieldFeedback, PayPage, Plugin
+from portal.contract.plugin import FieldFeedback, HelpPage, PayPage, Plugin
 from portal.contract.secrets import Secret
 from portal.security.headers import pay_csp
 from portal.settings import load_settings
 from portal.testing.deliveries import check_refusals
 from portal.testing.networks import without_network
 from portal.testing.samples import MIDDLE, SAMPLE_SECRET, TYPED, sample_account
+from portal.web.assets import load_assets
+from portal.web.shells import Shell
+from portal.web.templates import build_engine, render_fragment
 
 PLUGIN_ID = re.compile(r"[a-z][a-z0-9_]{1,30}")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -25,6 +29,10 @@ RANGE = re.compile(r">=\d+(\.\d+)*(,<\d+(\.\d+)*)?")
 TONES = frozenset({"ok", "warn", "bad", "mute"})
 CAPABILITIES = frozenset({"payments", "subscriptions", "invoice_sync"})
 SLOTS = frozenset({"connect.help", "account.connected"})
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+ELEMENT_ID = re.compile(r"\sid=\"([^\"]+)\"")
+OWN_ANCHOR = re.compile(r"href=\"#([^\"]+)\"")
 LONGEST_CHECK_SECONDS = 30.0
 
 
@@ -41,6 +49,7 @@ def check_plugin(plugin: Plugin) -> None:
     check_masks(plugin)
     check_questions(plugin)
     check_pay_page(plugin)
+    check_help(plugin)
     check_refusals(plugin)
 
 
@@ -138,6 +147,41 @@ def check_pay_page(plugin: Plugin) -> None:
             found = _folder(plugin) / "static" / script.removeprefix(own)
             assert found.is_file(), f"The script {script} is not there."
     pay_csp(page.csp)
+
+
+def check_help(plugin: Plugin) -> None:
+    """Assert that each help page can be reached by its address and its codes, and be shown."""
+    pages = plugin.help_pages
+    assert plugin.manifest.id != PORTAL, "The id portal belongs to the portal's own help pages."
+    for page in pages:
+        assert SLUG.fullmatch(page.slug), f"{page.slug!r} is no slug such as key-refused."
+        assert page.title.strip(), f"The help page {page.slug} has no title."
+        assert page.summary.strip().endswith("."), f"The summary of {page.slug} is not a sentence."
+        assert _template(plugin, page.template).is_file(), f"The template {page.template} is not there."
+    _check_unique([page.slug for page in pages], "Two help pages have the slug")
+    codes = [code for page in pages for code in page.codes]
+    _check_unique(codes, "Two help pages, or one twice, list the code")
+    for code in codes:
+        assert CODE.fullmatch(code), f"The code {code!r} is not in upper case."
+    shelf = HelpShelf(plugin.manifest.id, plugin.manifest.title, pages)
+    for page in pages:
+        _check_shown(plugin, shelf, page)
+
+
+def _check_shown(plugin: Plugin, shelf: HelpShelf, page: HelpPage) -> None:
+    engine = build_engine({shelf.id: _folder(plugin) / "templates"}, assets=load_assets())
+    with without_network(f"the help page {page.slug}"):
+        shown = render_fragment(engine, page.template, shell=Shell(), shelf=shelf, help=page)
+    places = set(ELEMENT_ID.findall(shown))
+    for code in page.codes:
+        assert code in places, f"The help page {page.slug} has no section with the id {code}."
+    dead = set(OWN_ANCHOR.findall(shown)) - places - {"main"}
+    assert not dead, f"The help page {page.slug} links to {sorted(dead)}, which it does not have."
+
+
+def _check_unique(names: list[str], words: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    assert not twice, f"{words} {', '.join(twice)}."
 
 
 def _check_words(answer: FieldFeedback, field: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from portal.contract.help_pages import help_href
 from portal.errors import PortalError
 from portal.security.headers import RouteClass
 from portal.security.redaction import redact, request_id_now
@@ -90,7 +92,9 @@ def _answer(request: Request[Any, Any, Any], status: int, error: ErrorView) -> R
     # At an unknown address nobody was looked up; the cookie tells well enough where the way back leads.
     known = ours.visitor or cookie_name("portal_session") in ours.cookies
     back = {} if known else {"back_href": SIGN_IN, "back_label": "Go to sign-in"}
-    view = ErrorView(error.message, error.hint, error.code, request_id_of(request.scope), **back)
+    # Help pages are for the people of the portal; a customer on the pay page has other words.
+    helped = {"help_href": help_href(error.code)} if ours.visitor else {}
+    view = replace(error, reference=request_id_of(request.scope), **back, **helped)
     template = f"errors/{TEMPLATES.get(status, '500' if status >= 500 else '404')}.html"
     return page(ours, template, fragment="errors/_fragment.html", status=status, error=view)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from portal.web.request import Trouble
+
 Theme = Literal["light", "dark"]
 ShownMode = Literal["test", "live"]
 Tone = Literal["ok", "warn", "bad", "run", "mute"]
@@ -69,6 +71,8 @@ class Shell:
     """Where the page is; the theme switch comes back to it."""
     live: str | None = None
     """Address of an event stream that updates this page, or None."""
+    trouble: Trouble | None = None
+    """A connection whose key is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class ErrorView:
     reference: str = ""
     back_href: str = "/"
     back_label: str = "Go to the dashboard"
+    help_href: str = ""
+    """The help page about this error; empty when there is none, or nobody is signed in to read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ FLOORS = (
     ("money", "errors", "settings", "failpoints", "contract", "processes"),
     ("database", "security"),
     ("queue", "web", "audit"),
-    ("auth", "customers", "accounts", "payments", "finance"),
+    ("auth", "customers", "accounts", "payments", "finance", "help"),
     ("invoices", "subscriptions", "sync", "webhooks"),
-    ("dashboard",),
+    ("dashboard", "connected"),
     (
         "sdk",
         "testing",

@@ -1,0 +1,103 @@
+"""Which help page a code leads to: the pages of the plugins and the portal's own, as one table."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from portal.contract.loading import installed_plugins
+from portal.contract.plugin import HelpPage, LoadedPlugin
+
+PORTAL = "portal"
+"""Stands where a plugin's id would: pages about the portal itself."""
+
+PORTAL_PAGES = (
+    HelpPage(
+        "provider-does-not-answer",
+        "A provider does not answer",
+        "A check or a payment waits for Stripe or another provider, and nothing comes back.",
+        "help/portal/provider_does_not_answer.html",
+        ("PROVIDER_TIMEOUT", "PROVIDER_UNAVAILABLE", "PROVIDER_OUTCOME_UNKNOWN", "PROVIDER_REFUSED"),
+    ),
+    HelpPage(
+        "connection-cannot-be-used",
+        "A connection cannot be made or used",
+        "The account is connected already, was disconnected, or its key is not taken any more.",
+        "help/portal/connection_cannot_be_used.html",
+        (
+            "ACCOUNT_AUTH_FAILED",
+            "ACCOUNT_NOT_READY",
+            "ALREADY_CONNECTED",
+            "ACCOUNT_DISCONNECTED",
+            "WRONG_ACCOUNT",
+            "OVERLAP_OPEN",
+            "TOO_MANY_CHECKS",
+        ),
+    ),
+    HelpPage(
+        "event-without-effect",
+        "An event had no effect",
+        "The event log shows a webhook event as rejected, or the provider sees it refused.",
+        "help/portal/event_without_effect.html",
+        ("EVENT_QUARANTINED", "EVENT_REFUSED"),
+    ),
+    HelpPage(
+        "saved-keys-cannot-be-opened",
+        "The saved keys cannot be opened",
+        "The portal does not start, or every connection fails, because the key file does not fit.",
+        "help/portal/saved_keys_cannot_be_opened.html",
+        ("SEAL_BROKEN", "KEYRING_MISFIT", "KEYRING_UNUSABLE"),
+    ),
+    HelpPage(
+        "something-broke",
+        "Something broke in the portal",
+        "A check says that it broke, or a page shows a reference instead of what you asked for.",
+        "help/portal/something_broke.html",
+        ("CHECK_BROKEN", "UNEXPECTED"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HelpShelf:
+    """The help pages of one plugin, or of the portal itself."""
+
+    id: str
+    title: str
+    pages: tuple[HelpPage, ...]
+
+    def href(self, page: HelpPage) -> str:
+        """The address of one of its pages."""
+        return f"/help/{self.id}/{page.slug}"
+
+    def page(self, slug: str) -> HelpPage | None:
+        """The page with this slug, or None."""
+        return next((page for page in self.pages if page.slug == slug), None)
+
+
+def help_shelves() -> tuple[HelpShelf, ...]:
+    """Every shelf that has pages: the plugins' in their order, then the portal's."""
+    return _shelves(installed_plugins())
+
+
+def help_href(code: str) -> str:
+    """The address of the section about a check's or an error's code; empty when no page has it."""
+    return _addresses(installed_plugins()).get(code, "")
+
+
+@functools.lru_cache(maxsize=4)
+def _shelves(plugins: tuple[LoadedPlugin, ...]) -> tuple[HelpShelf, ...]:
+    loaded = [entry.plugin for entry in plugins if entry.plugin]
+    shelves = [HelpShelf(p.manifest.id, p.manifest.title, p.help_pages) for p in loaded if p.help_pages]
+    return (*shelves, HelpShelf(PORTAL, "The portal", PORTAL_PAGES))
+
+
+@functools.lru_cache(maxsize=4)
+def _addresses(plugins: tuple[LoadedPlugin, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for shelf in _shelves(plugins):
+        for page in shelf.pages:
+            for code in page.codes:
+                # The first one wins, so that no plugin takes over a code of one that came before it.
+                found.setdefault(code, f"{shelf.href(page)}#{code}")
+    return found

@@ -1,0 +1,1 @@
+"""Help pages: written from the symptom, reached from each check and error by its code."""
