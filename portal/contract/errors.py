@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from portal.errors import PortalError
+
+RefusalReason = Literal["signature", "clock", "unsigned", "body"]
+"""Why a delivery is refused: signed by nobody that is known here; signed at another time; not signed at all;
+signed, but not readable."""
 
 
 class ProviderError(PortalError):
@@ -49,10 +55,14 @@ class AccountNotReady(ProviderUnavailable):
 
 
 class EventRefused(PortalError):
-    """The delivery is not what the provider would send. Answered 400 without detail."""
+    """The delivery is not what the provider would send. Answered 400 without detail, counted by `reason`."""
 
     code = "EVENT_REFUSED"
     status_code = 400
+
+    def __init__(self, message: str, *, reason: RefusalReason = "signature") -> None:
+        super().__init__(message)
+        self.reason: RefusalReason = reason
 
 
 class EventQuarantined(PortalError):

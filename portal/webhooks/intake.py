@@ -11,14 +11,19 @@ from enum import StrEnum
 from portal.accounts.services import account_for_webhook
 from portal.contract.errors import EventRefused
 from portal.contract.plugin import Account, Plugin, ReceivedEvent
+from portal.contract.secrets import Secret
 from portal.database.transaction import connection
 from portal.failpoints import Failpoint, reach
 from portal.queue.rings import ring_now, rings_in_statement
 from portal.queue.statements import RING_FRESH
 from portal.security.tokens import Purpose, hash_token
+from portal.webhooks.deliveries import Delivery
+from portal.webhooks.loads import SharedLoads
+from portal.webhooks.notes import forget_notes, note_refusal, note_use
 
 CACHE_SECONDS = 5.0
-"""How long a process may know a connection's secrets; the insert asks whether it is still connected."""
+"""How long a process may know a connection's secrets. They are read again before anything is refused, and
+the insert asks whether it is still connected."""
 CACHE_SIZE = 1000
 
 
@@ -69,37 +74,67 @@ async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str,
         EventRefused: not genuine, not fresh, or not readable.
         DatabaseBusy: nothing was stored; the provider will deliver again.
     """
-    account = await _account(plugin, hash_token(token, Purpose.WEBHOOK))
-    if account is None:
-        return Outcome.UNKNOWN
-    secrets = plugin.webhook_secrets(account.credentials)
-    if not secrets:
-        raise EventRefused("This connection has no signing secret.")
-    event = plugin.receive_event(body, headers, secrets, datetime.now(UTC))
-    return await _store(plugin, account, event, body)
+    delivery = Delivery(plugin, hash_token(token, Purpose.WEBHOOK), body, headers, datetime.now(UTC))
+    known = _known.get(delivery.token_hash)
+    if known and known.until > time.monotonic():
+        return await _accept(delivery, known, remembered=True)
+    return await _accept(delivery, await _load_now(delivery), remembered=False)
 
 
 def forget_connections() -> None:
     """Drop what this process knows of connections, for tests that change them."""
     _known.clear()
+    forget_notes()
 
 
-async def _account(plugin: Plugin, token_hash: bytes) -> Account | None:
-    known = _known.get(token_hash)
-    if known and known.until > time.monotonic():
-        return known.account
-    account = await account_for_webhook(plugin.manifest.id, token_hash)
+async def _accept(delivery: Delivery, known: _Known | None, *, remembered: bool) -> Outcome:
+    """Prove and store. What only a remembered connection refuses is asked of the connection as it is now."""
+    if known is None:
+        return Outcome.UNKNOWN
+    try:
+        event = delivery.read(_secrets(delivery, known.account))
+    except EventRefused as refused:
+        # Any other reason stays the same whatever the secrets are.
+        if remembered and refused.reason == "signature":
+            return await _accept(delivery, await _load_now(delivery), remembered=False)
+        note_refusal(known.account.id, refused.reason, delivery.arrived_at)
+        raise
+    outcome = await _store(delivery, known.account, event)
+    if outcome is not Outcome.UNKNOWN:
+        secret = _secrets(delivery, known.account)[event.signed_by]
+        note_use(known.account.id, secret, delivery.arrived_at)
+    return outcome
+
+
+def _secrets(delivery: Delivery, account: Account) -> tuple[Secret, ...]:
+    """What is accepted: the present secrets, then the replaced ones while they are."""
+    plugin = delivery.plugin
+    return (*plugin.webhook_secrets(account.credentials), *plugin.webhook_secrets(account.previous))
+
+
+async def _load_now(delivery: Delivery) -> _Known | None:
+    """The connection as it is after the delivery came in; deliveries that wait share one query."""
+    return await _loads.get(delivery.plugin.manifest.id, delivery.token_hash)
+
+
+async def _load(plugin_id: str, token_hash: bytes) -> _Known | None:
+    until = time.monotonic() + CACHE_SECONDS
+    account = await account_for_webhook(plugin_id, token_hash)
     if account is None:
+        _known.pop(token_hash, None)
         return None
     if len(_known) >= CACHE_SIZE:
         _known.clear()
-    _known[token_hash] = _Known(account, time.monotonic() + CACHE_SECONDS)
-    return account
+    _known[token_hash] = _Known(account, until)
+    return _known[token_hash]
 
 
-async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: bytes) -> Outcome:
+_loads = SharedLoads(_load)
+
+
+async def _store(delivery: Delivery, account: Account, event: ReceivedEvent) -> Outcome:
     trouble = _trouble(account, event)
-    actor = f"{plugin.manifest.id}.process_event"
+    actor = f"{delivery.plugin.manifest.id}.process_event"
     in_statement = rings_in_statement()
     async with connection() as held:
         answer = await held.fetchrow(
@@ -111,7 +146,7 @@ async def _store(plugin: Plugin, account: Account, event: ReceivedEvent, body: b
             event.object_id,
             event.group_id,
             event.api_version,
-            body,
+            delivery.body,
             "rejected" if trouble else "received",
             "EVENT_QUARANTINED" if trouble else "",
             trouble,

@@ -192,3 +192,33 @@ async def test_disconnecting_closes_the_address_even_for_a_process_that_remember
     body = json.dumps(event("evt_after")).encode()
     assert await receive(plugin, account.token, body, signed(body)) is Outcome.UNKNOWN
     assert [found for found, _, _ in await stored()] == ["evt_before"]
+
+
+@pytest.mark.parametrize("lie", [" t={now},t={old}", "t={old},t={now}", "t={now},t={old}"])
+async def test_a_second_time_in_the_header_makes_an_old_delivery_no_fresher(database: None, lie: str) -> None:
+    account = await connect_account()
+    body = json.dumps(event()).encode()
+    now = int(time.time())
+    header = signed(body, ahead=-3600)["stripe-signature"]
+    mark = header.partition(",")[2]
+    with pytest.raises(EventRefused):
+        await deliver(
+            account, body, {"stripe-signature": f"{lie.format(now=now, old=header[2:].split(',')[0])},{mark}"}
+        )
+    assert await stored() == []
+
+
+async def test_every_refusal_says_why_in_a_word(database: None) -> None:
+    account = await connect_account()
+    body, junk = json.dumps(event()).encode(), b"{}"
+    for given, headers, reason in (
+        (body, {}, "unsigned"),
+        (body, {"stripe-signature": f"t={int(time.time())},v0=00"}, "unsigned"),
+        (body, signed(body, "whsec_of_somebody_else"), "signature"),
+        (body, signed(body, "whsec_of_somebody_else", ahead=900), "signature"),
+        (body, signed(body, ahead=900), "clock"),
+        (junk, signed(junk), "body"),
+    ):
+        with pytest.raises(EventRefused) as refused:
+            await deliver(account, given, headers)
+        assert refused.value.reason == reason

@@ -44,12 +44,12 @@ def receive_event(
     Raises:
         EventRefused: anything else than a fresh event that Stripe signed.
     """
-    verify_signature(body, headers.get("stripe-signature", ""), secrets, now)
+    signed_by = verify_signature(body, headers.get("stripe-signature", ""), secrets, now)
     try:
-        return _received(body)
+        return _received(body, signed_by)
     # After a valid signature: an array, NaN, deep nesting, a thin event.
     except (ValueError, msgspec.MsgspecError, RecursionError):
-        raise EventRefused("The body is no event of a kind that is handled here.") from None
+        raise EventRefused("The body is no event of a kind that is handled here.", reason="body") from None
 
 
 async def process_event(event_id: int) -> None:
@@ -172,7 +172,7 @@ class _Event(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Event)
 
 
-def _received(body: bytes) -> ReceivedEvent:
+def _received(body: bytes, signed_by: int) -> ReceivedEvent:
     event = _decoder.decode(body)
     thing = event.data.object
     pointer = points_at(msgspec.structs.asdict(thing))
@@ -185,6 +185,7 @@ def _received(body: bytes) -> ReceivedEvent:
         mode=Mode.LIVE if event.livemode else Mode.TEST,
         api_version=_short(event.api_version) if event.api_version else None,
         account_external_id=event.account,
+        signed_by=signed_by,
     )
 
 
