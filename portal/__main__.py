@@ -16,6 +16,7 @@ COMMANDS = {
     "migrate": ("portal.commands.databases:migrate", "Bring the database up to date."),
     "create-owner": ("portal.commands.owners:create_owner", "Create the owner's account."),
     "audit": ("portal.commands.audits:audit", "Check that the audit log is as it was written."),
+    "keys": ("portal.commands.keys:keys", "List, add, rotate and retire the keys that seal credentials."),
     "doctor": ("portal.commands.checkups:doctor", "Check this machine and the settings."),
 }
 """Command -> where it is, and its line in the help. A room adds a line; imports wait until it is used."""

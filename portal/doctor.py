@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import stat
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +15,8 @@ from portal.contract.loading import load_plugins
 from portal.database.migrations import migration_state
 from portal.database.reachability import described, server_version
 from portal.errors import ConfigurationError
+from portal.security.keychecks import KeyringMisfit, require_keyring
+from portal.security.keyrings import KeyringUnusable, read_keyring
 from portal.settings import LOOPBACK, Settings
 
 State = Literal["ok", "info", "warn", "fail"]
@@ -74,16 +74,22 @@ def _data_folder(folder: Path) -> Finding:
 def _keyring(file: Path) -> Finding:
     if not file.exists():
         return Finding("info", "Keyring", f"{file} will be made when it is first needed")
-    if not os.access(file, os.R_OK):
-        return Finding(
-            "fail", "Keyring", f"{file} cannot be read", "Give it to the user that runs the portal."
-        )
-    mode = stat.S_IMODE(file.stat().st_mode)
-    if mode & 0o077:
-        return Finding(
-            "fail", "Keyring", f"{file} may be read by others ({mode:o})", f"Run: chmod 600 {file}"
-        )
+    try:
+        read_keyring(file)
+    except KeyringUnusable as error:
+        return Finding("fail", "Keyring", error.message, error.hint)
     return Finding("ok", "Keyring", f"{file} is private; keep a copy of it away from this machine")
+
+
+async def _secrets(settings: Settings) -> Finding:
+    try:
+        needed = await require_keyring(settings)
+    except KeyringMisfit as error:
+        return Finding("fail", "Secrets", error.message, error.hint)
+    except KeyringUnusable:
+        return Finding("warn", "Secrets", "They cannot be tried.", "Mend the keyring first, see above.")
+    words = "the key file opens those of every connection" if needed else "no connection has any yet"
+    return Finding("ok", "Secrets", words)
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -98,7 +104,7 @@ async def _database(settings: Settings) -> list[Finding]:
     state = await migration_state()
     found = [Finding("ok", "Database", f"PostgreSQL {version}, {described(settings)}")]
     if state.complete:
-        return [*found, Finding("ok", "Migrations", f"all {state.known} applied")]
+        return [*found, Finding("ok", "Migrations", f"all {state.known} applied"), await _secrets(settings)]
     missing = f"{state.known - state.applied} of {state.known} not applied"
     return [*found, Finding("fail", "Migrations", missing, "Run: portal migrate")]
 

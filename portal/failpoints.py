@@ -19,6 +19,10 @@ class Failpoint(StrEnum):
 
     INTAKE_STORED = "intake.stored"
     """The event is committed; the sender has no answer yet, and a separate broker has not been rung."""
+    RESEALING_WRITTEN = "security.batch_written"
+    """Some rows are sealed with the primary key; their transaction is still open."""
+    RESEALING_COMMITTED = "security.batch_committed"
+    """The same, committed; more rows wait."""
 
 
 def reach(place: Failpoint) -> None:

@@ -105,8 +105,10 @@ class _Supervisor:
         version = asyncio.run(server_version(self._settings))
         self._console.ready("database", f"PostgreSQL {version}, {described(self._settings)}")
         from portal.database.migrations import migrate  # noqa: PLC0415 - Piccolo connects when it is imported
+        from portal.security.keychecks import require_keyring  # noqa: PLC0415 - the same
 
         asyncio.run(migrate())
+        asyncio.run(require_keyring(self._settings))
         self._console.ready("migrations", "up to date")
 
     def _report_plugins(self) -> None:

@@ -15,17 +15,23 @@ from portal.queue.broker import build_broker
 from portal.queue.failures import SafeLines
 from portal.queue.middleware import Resources, build_middleware
 from portal.queue.schedule import Ticker
+from portal.security.keyrings import load_keyring
 from portal.security.redaction import configure_logging
 from portal.settings import Settings, current_settings
 
 logger = logging.getLogger("portal.worker")
 
-PORTAL_ACTORS = ("portal.auth.actors", "portal.sync.actors", "portal.webhooks.actors")
+PORTAL_ACTORS = ("portal.auth.actors", "portal.accounts.actors", "portal.sync.actors", "portal.webhooks.actors")
 
 
 def prepare_worker(settings: Settings) -> Broker:
-    """The broker with everything a worker process needs, set as Dramatiq's own, and all actors declared."""
+    """The broker with everything a worker process needs, set as Dramatiq's own, and all actors declared.
+
+    Raises:
+        KeyringUnusable: the key file cannot be used.
+    """
     arrange_logs()
+    load_keyring(settings.keyring_file)
     options = connection_options(settings, name="portal-queue")
     middleware = [*build_middleware(), Resources(_open_pool, close_pool), Ticker(options)]
     broker = build_broker(settings, middleware=middleware)

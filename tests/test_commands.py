@@ -14,6 +14,7 @@ from portal.__main__ import COMMANDS, cli
 from portal.contract import loading
 from portal.contract.plugin import LoadedPlugin
 from portal.doctor import Finding, examine
+from portal.security.keyrings import load_keyring
 from portal.settings import ROOT, load_settings
 
 
@@ -88,7 +89,7 @@ async def test_the_doctor_sees_a_running_database_and_its_migrations(migrated: N
 
 async def test_the_doctor_refuses_a_keyring_that_others_can_read(tmp_path: Path) -> None:
     keyring = tmp_path / "keyring.json"
-    keyring.touch(mode=0o600)
+    load_keyring(keyring)
     assert (await findings(tmp_path))["Keyring"].state == "ok"
     keyring.chmod(0o644)
     assert (await findings(tmp_path))["Keyring"].remedy == f"Run: chmod 600 {keyring}"

@@ -7,7 +7,7 @@ import os
 
 import click
 
-from portal.settings import ROOT, current_settings
+from portal.settings import ROOT, Settings, current_settings
 
 
 @click.command()
@@ -39,8 +39,15 @@ def worker() -> None:
 
 def _become(argv: tuple[str, ...]) -> None:
     """Replace this process, so that signals and exit codes are the server's own."""
-    from portal.database.reachability import server_version
-
-    asyncio.run(server_version(current_settings()))
+    asyncio.run(_require_database(current_settings()))
     os.chdir(ROOT)
     os.execv(argv[0], argv)  # noqa: S606 - our own argument list
+
+
+async def _require_database(settings: Settings) -> None:
+    from portal.database.reachability import server_version
+
+    await server_version(settings)
+    from portal.security.keychecks import require_keyring
+
+    await require_keyring(settings)
