@@ -36,6 +36,7 @@ from portal.web.request import PortalRequest
 from portal.web.responses import cookie_name
 from portal.web.templates import build_engine
 from portal.web.themes import choose_theme
+from portal.webhooks.notes import stop_notes
 
 ROOMS = (
     "portal.auth.controllers",
@@ -209,6 +210,7 @@ def _lifespan(
             yield
         finally:
             await hub.stop()
+            await stop_notes()
             for entry in plugins:
                 if entry.plugin:
                     await entry.plugin.aclose()

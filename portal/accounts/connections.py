@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from portal.accounts.check_runs import fingerprint_of, remember_run, subject_of_account
 from portal.accounts.endpoints import Endpoint, take_endpoint
-from portal.accounts.services import AccountSummary, connected_accounts, credential_place, load_account
+from portal.accounts.rotations import noted_by
+from portal.accounts.services import (
+    DISCONNECTED,
+    AccountSummary,
+    connected_accounts,
+    credential_place,
+    load_account,
+)
+from portal.accounts.validations import Outcome
 from portal.audit.services import Actor, record
 from portal.contract.plugin import AccountIdentity, Plugin
 from portal.contract.secrets import Secret
@@ -20,6 +29,18 @@ from portal.security.sealing import seal
 
 SAME_PRESS = timedelta(seconds=60)
 ONCE = "connected_account_once"
+REFRESH_UNSETTLED = """
+INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
+SELECT i.account, i.mode, 'refresh_invoice', i.id,
+       concat_ws(':', 'portal', (SELECT instance_id FROM organisation LIMIT 1), i.account, i.mode,
+                 'refresh_invoice', i.id),
+       now(), now()
+FROM invoice i
+WHERE i.account = $1 AND i.external_id IS NOT NULL
+  AND i.status IN ('open', 'processing', 'partly_paid', 'uncollectible')
+ON CONFLICT (idempotency_key) DO UPDATE
+    SET state = 'waiting', attempts = 0, due_at = now(), finished_at = NULL
+"""
 
 
 class AlreadyConnected(Conflict):
@@ -36,6 +57,8 @@ class NewConnection:
     credentials: Mapping[str, Secret]
     identity: AccountIdentity
     endpoint: Endpoint
+    outcome: Outcome = field(default_factory=lambda: Outcome({}))
+    """What the checks found: its features are off, and it is shown until the next run."""
 
 
 async def save_connection(new: NewConnection, *, actor: Actor) -> int:
@@ -49,8 +72,10 @@ async def save_connection(new: NewConnection, *, actor: Actor) -> int:
     try:
         async with transaction() as tx:
             account_id = await _revive(tx.connection, new, actor) or await _insert(tx.connection, new, actor)
-            await _seal_into(tx.connection, account_id, new)
+            await _seal_into(tx.connection, account_id, new, actor)
             await take_endpoint(tx.connection, new.plugin.manifest.id, new.endpoint)
+            await _keep_run(tx.connection, account_id, new)
+            await _start_sync(tx.connection, account_id)
             await _note(tx.connection, account_id, new, actor)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != ONCE:
@@ -71,12 +96,13 @@ async def same_credentials(plugin: Plugin, values: Mapping[str, Secret]) -> Acco
     return None
 
 
-async def _revive(connection: Connection, new: NewConnection, actor: Actor) -> int | None:
+async def _revive(held: Connection, new: NewConnection, actor: Actor) -> int | None:
     """Take the row that this account had before it was disconnected, so that its history goes on."""
-    account_id: int | None = await connection.fetchval(
+    account_id: int | None = await held.fetchval(
         """
         UPDATE connected_account SET state = 'ready', health_reason = '', title = $4, connected_by = $5,
-               connected_at = now(), disconnected_at = NULL, last_event_at = NULL, version = version + 1
+               connected_at = now(), disconnected_at = NULL, last_event_at = NULL,
+               secret_used_at = NULL, previous_used_at = NULL, version = version + 1
         WHERE id = (SELECT id FROM connected_account
                     WHERE plugin = $1 AND external_account_id = $2 AND mode = $3 AND state = 'disconnected'
                     ORDER BY id DESC LIMIT 1 FOR UPDATE)
@@ -89,8 +115,8 @@ async def _revive(connection: Connection, new: NewConnection, actor: Actor) -> i
     return account_id
 
 
-async def _insert(connection: Connection, new: NewConnection, actor: Actor) -> int:
-    account_id: int = await connection.fetchval(
+async def _insert(held: Connection, new: NewConnection, actor: Actor) -> int:
+    account_id: int = await held.fetchval(
         """
         INSERT INTO connected_account (plugin, external_account_id, mode, title, connected_by, connected_at)
         VALUES ($1, $2, $3, $4, $5, now()) RETURNING id
@@ -102,34 +128,67 @@ async def _insert(connection: Connection, new: NewConnection, actor: Actor) -> i
     return account_id
 
 
-async def _seal_into(connection: Connection, account_id: int, new: NewConnection) -> None:
+async def _seal_into(held: Connection, account_id: int, new: NewConnection, actor: Actor) -> None:
     mode = new.identity.mode
     sealed = {
-        field: seal(value, context=credential_place(account_id, mode, field))
-        for field, value in new.credentials.items()
+        name: seal(value, context=credential_place(account_id, mode, name))
+        for name, value in new.credentials.items()
     }
-    await connection.execute(
+    await held.execute(
         """
         UPDATE connected_account SET sealed_credentials = $2::jsonb, shown_credentials = $3::jsonb,
-               webhook_token_hash = $4, sealed_webhook_token = $5
+               credentials_noted = $4::jsonb, webhook_token_hash = $5, sealed_webhook_token = $6,
+               features_off = $7::jsonb, verified_at = now()
         WHERE id = $1
         """,
         account_id,
         json.dumps(sealed),
         json.dumps(_shown(new)),
+        json.dumps(dict.fromkeys(new.credentials, noted_by(actor))),
         new.endpoint.token_hash,
         seal(new.endpoint.token, context=credential_place(account_id, mode, "webhook_token")),
+        json.dumps(new.outcome.features_off),
     )
+
+
+async def _keep_run(held: Connection, account_id: int, new: NewConnection) -> None:
+    if new.outcome.results:
+        subject, fingerprint = subject_of_account(account_id), fingerprint_of(new.credentials)
+        await remember_run(subject, fingerprint, new.outcome.results, held=held)
+
+
+async def _start_sync(held: Connection, account_id: int) -> None:
+    """The first sync: what a disconnect left undone is done, and every invoice that is not settled is read.
+
+    The sweeper rings for the tasks within seconds.
+    """
+    await held.execute(
+        """
+        UPDATE sync_task SET state = 'waiting', error = '', finished_at = NULL, attempts = 0, due_at = now()
+        WHERE account = $1 AND state = 'failed' AND error = $2
+        """,
+        account_id,
+        DISCONNECTED,
+    )
+    await held.execute(
+        """
+        UPDATE invoice SET sync_state = 'waiting', sync_error = ''
+        WHERE account = $1 AND sync_state = 'failed' AND sync_error = $2
+        """,
+        account_id,
+        DISCONNECTED,
+    )
+    await held.execute(REFRESH_UNSETTLED, account_id)
 
 
 def _shown(new: NewConnection) -> dict[str, str]:
     return {field: new.plugin.mask(field, value) for field, value in new.credentials.items()}
 
 
-async def _note(connection: Connection, account_id: int, new: NewConnection, actor: Actor) -> None:
+async def _note(held: Connection, account_id: int, new: NewConnection, actor: Actor) -> None:
     manifest, identity = new.plugin.manifest, new.identity
     await record(
-        connection,
+        held,
         actor=actor,
         action="account.connected",
         words=f"Connected {manifest.title} account {identity.title} in {identity.mode} mode.",

@@ -1,4 +1,4 @@
-"""Settings > Connected accounts: the list, the connect form and its live parts, the end of a connection."""
+"""Settings > Connected accounts: the list, and the form with its feedback, checks, repairs and Save."""
 
 from __future__ import annotations
 
@@ -6,63 +6,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 
 from portal.accounts import forms, pages
 from portal.accounts.allowances import RUNS_AND_SAVES, TooManyRuns, take_run
-from portal.accounts.connected_pages import connected_page, disconnect_page, find_account
+from portal.accounts.answers import answer_save, show_form, too_often
+from portal.accounts.attempts import Attempt, Purpose, read_attempt
+from portal.accounts.check_runs import last_run, remember_run
 from portal.accounts.connections import NewConnection, same_credentials, save_connection
-from portal.accounts.disconnections import disconnect
 from portal.accounts.endpoints import pending_endpoint
-from portal.accounts.rechecks import saved_context
-from portal.accounts.services import connected_accounts, mark_ready
-from portal.accounts.streams import stream_checks
+from portal.accounts.repairs import repair_for_form
+from portal.accounts.services import connected_accounts
+from portal.accounts.streams import Audience, stream_checks
+from portal.accounts.switching import comparison_of
 from portal.accounts.validations import Outcome, run_to_end
 from portal.accounts.views import STATES, cards
 from portal.audit.services import person_actor
+from portal.contract.facts import Mode
 from portal.contract.plugin import FieldFeedback, LoadedPlugin, Plugin
 from portal.errors import NotFound, PortalError
 from portal.settings import current_settings
-from portal.web.forms import read_form
-from portal.web.guards import require_role
+from portal.web.forms import Form, read_form
 from portal.web.navigation import NavEntry
 from portal.web.request import PortalRequest, Role
 from portal.web.responses import HTML, page, redirect
 
 nav = [NavEntry("Connected accounts", pages.BASE, "plug-connected", section="Settings", order=10)]
-ADMIN = [require_role("admin")]
-ONE_MORE = "yes"
 EVENT_STREAM = "text/event-stream"
+NOT_LIVE = PortalError("These are test keys.", hint="Enter live keys to go live.", code="NOT_LIVE")
 
 
 @get(pages.BASE)
 async def list_accounts(request: PortalRequest) -> Response[str]:
     """A card for every provider, also those that are not connected or failed to load."""
-    found = cards(_loaded(request), await connected_accounts())
-    return page(request, "accounts/list.html", cards=found, may_write=_may_write(request), states=STATES)
-
-
-@get(pages.BASE + "/{plugin_id:str}")
-async def show_provider(
-    request: PortalRequest,
-    plugin_id: FromPath[str],
-    account: FromQuery[int | None] = None,
-    new: FromQuery[str] = "",
-) -> Response[str]:
-    """The connected page, or the connect form while there is no connection (or for one more)."""
-    plugin = _plugin(request, plugin_id)
-    connected = await connected_accounts(plugin_id)
-    if connected and new != ONE_MORE:
-        return await connected_page(request, plugin, connected, account)
-    require_admin(request)
-    return pages.form_page(request, plugin, await pages.empty_form(plugin))
+    found = cards(loaded_plugins(request), await connected_accounts())
+    may_write = request.user.role.covers(Role.ADMIN)
+    return page(request, "accounts/list.html", cards=found, may_write=may_write, states=STATES)
 
 
 @post(pages.BASE + "/{plugin_id:str}/check-field", status_code=200)
 async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str]:
     """Words for one field while it is typed: no call to the provider, and nothing is kept."""
-    plugin = _plugin(request, plugin_id)
+    plugin = plugin_of(request, plugin_id)
     form = await read_form(request, *forms.form_fields(plugin))
     name, left = _edited_field(request, plugin, form.text(forms.FIELD))
     values = forms.typed_values(plugin, form)
@@ -78,139 +64,144 @@ async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Respo
 
 @post(pages.BASE + "/{plugin_id:str}/validate", status_code=200)
 async def validate(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str] | ServerSentEvent:
-    """Run the checks: row by row as a stream where scripts run, as a whole page where they do not."""
-    plugin = _plugin(request, plugin_id)
-    form = await read_form(request, *forms.form_fields(plugin), "account")
-    if form.text("account"):
-        return await _recheck(request, plugin, form.text("account"))
-    attempt = await pages.read_attempt(plugin, form, person_id=request.user.person_id)
+    """Run the checks, or one of them again: a stream where scripts run, a whole page where they do not."""
+    attempt, form = await _attempt(request, plugin_id)
     try:
         await take_run(request.user.person_id)
     except TooManyRuns as error:
-        return _too_often(request, attempt, error)
-    if _wants_stream(request):
-        return stream_checks(request, plugin, attempt.context, feedback=attempt.feedback)
-    outcome = await run_to_end(plugin.checks, attempt.context, provider=plugin.manifest.title)
-    filled = pages.answered_form(attempt, person_id=request.user.person_id)
-    return pages.form_page(request, plugin, filled, outcome=outcome)
+        return await too_often(request, attempt, error)
+    if only := form.text(forms.ONLY):
+        await _stand_by_the_rest(attempt, only)
+    return await _run(request, attempt)
+
+
+@post(pages.BASE + "/{plugin_id:str}/repair", status_code=200)
+async def repair(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any] | ServerSentEvent:
+    """Mend something at the provider with the keys in the form, then check what it bears on."""
+    attempt, form = await _attempt(request, plugin_id)
+    keys = forms.keys_of(attempt.plugin, attempt.values)
+    if forms.refused({name: attempt.feedback[name] for name in keys}):
+        return await answer_save(request, attempt, None)
+    try:
+        await take_run(request.user.person_id, limit=RUNS_AND_SAVES)
+        done = await repair_for_form(attempt, form.text(forms.REPAIR), actor=person_actor(request))
+    except TooManyRuns as error:
+        return await too_often(request, attempt, error)
+    except PortalError as error:
+        return await answer_save(request, attempt, None, error=error)
+    mended = await read_attempt(attempt.plugin, form, person_id=request.user.person_id)
+    await _stand_by_the_rest(mended, "", of=attempt)
+    return await _run(request, mended, note=done.message)
 
 
 @post(pages.BASE + "/{plugin_id:str}/connect")
 async def connect(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any]:
-    """Check once more, then save: seal, write, note. Doubts are asked about first."""
-    plugin = _plugin(request, plugin_id)
-    form = await read_form(request, *forms.form_fields(plugin))
-    attempt = await pages.read_attempt(plugin, form, person_id=request.user.person_id)
+    """Check what was not passed for these exact values, then save. Doubts are asked about first."""
+    attempt, form = await _attempt(request, plugin_id)
     if attempt.refused:
-        return _answer_save(request, attempt, None)
+        return await answer_save(request, attempt, None)
     try:
-        await take_run(request.user.person_id, limit=RUNS_AND_SAVES)
+        outcome = await checked_for_save(attempt, person_id=request.user.person_id)
     except TooManyRuns as error:
-        return _too_often(request, attempt, error)
-    outcome = await run_to_end(plugin.checks, attempt.context, provider=plugin.manifest.title)
-    agreed = not outcome.doubtful or form.raw(forms.ACCEPTED) == pages.agreement(attempt, outcome)
-    if outcome.failed or not agreed:
-        return _answer_save(request, attempt, outcome)
-    return await _save(request, attempt)
+        return await too_often(request, attempt, error)
+    if attempt.purpose is Purpose.SWITCH and not outcome.green:
+        return await answer_save(request, attempt, outcome, locked=True)
+    if outcome.failed or not agreed(attempt, outcome, form):
+        return await answer_save(request, attempt, outcome)
+    return await _save(request, attempt, outcome)
 
 
 @post(pages.BASE + "/{plugin_id:str}/use-sandbox", status_code=200)
 async def use_sandbox(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str]:
     """Fill the form with the local sandbox's keys. Nothing is saved."""
-    plugin = _plugin(request, plugin_id)
-    await read_form(request)
-    settings = current_settings()
-    empty = await pages.empty_form(plugin)
+    plugin = plugin_of(request, plugin_id)
+    form = await read_form(request, forms.PURPOSE, forms.ACCOUNT)
+    switching = form.text(forms.PURPOSE) == Purpose.SWITCH
+    attempt = await read_attempt(plugin, form, person_id=request.user.person_id)
+    empty = await pages.empty_form(plugin, attempt.purpose, attempt.account)
+    mode = Mode.LIVE if switching else Mode.TEST
     if not empty.sandbox:
         raise NotFound("There is no sandbox here.")
-    found = await plugin.sandbox_credentials(empty.endpoint_url, settings)
+    found = await plugin.sandbox_credentials(empty.endpoint_url, current_settings(), mode)
     if found is None:
         raise NotFound("There is no sandbox here.")
     filled = pages.filled_form(empty, plugin, found)
     note = FieldFeedback("ok", "The sandbox's keys are filled in. Nothing is saved until you choose Save.")
-    return pages.form_page(request, plugin, pages.with_note(filled, note))
+    return await show_form(request, plugin, pages.with_note(filled, note))
 
 
-@get(pages.BASE + "/{plugin_id:str}/disconnect", guards=ADMIN)
-async def ask_to_disconnect(
-    request: PortalRequest, plugin_id: FromPath[str], account: FromQuery[int | None] = None
-) -> Response[str]:
-    """What disconnecting will do, and the phrase to type."""
-    plugin = _plugin(request, plugin_id)
-    found = find_account(await connected_accounts(plugin_id), account)
-    return await disconnect_page(request, plugin, found)
+async def checked_for_save(attempt: Attempt, *, person_id: int) -> Outcome:
+    """Every check of these values: those that passed a moment ago are not asked again.
+
+    Raises:
+        TooManyRuns: the person ran and saved too often.
+    """
+    known = await last_run(attempt.subject, attempt.fingerprint)
+    attempt.context.results.update(known.passed() if known else {})
+    if len(attempt.context.results) < len(attempt.plugin.checks):
+        await take_run(person_id, limit=RUNS_AND_SAVES)
+    outcome = await run_to_end(attempt.plugin.checks, attempt.context, provider=attempt.plugin.manifest.title)
+    await remember_run(attempt.subject, attempt.fingerprint, outcome.results)
+    return outcome
 
 
-@post(pages.BASE + "/{plugin_id:str}/disconnect")
-async def end_connection(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any]:
-    """Disconnect when the account's name was typed."""
-    plugin = _plugin(request, plugin_id)
-    form = await read_form(request, "account", "confirmation")
-    number = form.text("account")
-    found = find_account(await connected_accounts(plugin_id), int(number) if number.isdecimal() else None)
-    if form.text("confirmation").casefold() != found.title.casefold():
-        feedback = FieldFeedback("bad", f"Type {found.title} to confirm.")
-        return await disconnect_page(request, plugin, found, feedback=feedback)
-    title = plugin.manifest.title
-    await disconnect(found.id, provider=title, actor=person_actor(request))
-    notice = f"{title} disconnected. Its keys are erased, {found.title}'s history is kept."
-    return redirect(request, pages.BASE, notice=notice)
+def agreed(attempt: Attempt, outcome: Outcome, form: Form) -> bool:
+    """Whether nothing is doubtful, or the person agreed to exactly these doubts."""
+    return not outcome.doubtful or form.raw(forms.ACCEPTED) == pages.agreement(attempt, outcome)
 
 
-async def _save(request: PortalRequest, attempt: pages.Attempt) -> Response[Any]:
+async def _attempt(request: PortalRequest, plugin_id: str) -> tuple[Attempt, Form]:
+    plugin = plugin_of(request, plugin_id)
+    form = await read_form(request, *forms.form_fields(plugin))
+    return await read_attempt(plugin, form, person_id=request.user.person_id), form
+
+
+async def _stand_by_the_rest(attempt: Attempt, only: str, *, of: Attempt | None = None) -> None:
+    """Leave out the checks that stand: after a repair (`of`: the values before it) those that passed."""
+    before = of or attempt
+    known = await last_run(before.subject, before.fingerprint)
+    if known is None:
+        return
+    stands = known.passed() if of else known.all_but(only, attempt.plugin.checks)
+    attempt.context.results.update(stands)
+
+
+async def _run(
+    request: PortalRequest, attempt: Attempt, *, note: str = ""
+) -> Response[str] | ServerSentEvent:
+    plugin = attempt.plugin
+
+    async def finish(outcome: Outcome) -> str:
+        await remember_run(attempt.subject, attempt.fingerprint, outcome.results)
+        if attempt.purpose is not Purpose.SWITCH or attempt.account is None:
+            return ""
+        comparison = await comparison_of(attempt.account.id, plugin, outcome)
+        return pages.render(request, "accounts/_comparison_update.html", comparison=comparison)
+
+    if wants_stream(request):
+        audience = Audience(pages.row_context(plugin, attempt.purpose), finish, attempt.feedback, note)
+        return stream_checks(request, plugin, attempt.context, audience)
+    outcome = await run_to_end(plugin.checks, attempt.context, provider=plugin.manifest.title)
+    await finish(outcome)
+    form = pages.answered_form(attempt)
+    if note:
+        form = pages.with_note(form, FieldFeedback("ok", note))
+    return await show_form(request, plugin, form, outcome=outcome)
+
+
+async def _save(request: PortalRequest, attempt: Attempt, outcome: Outcome) -> Response[Any]:
     plugin = attempt.plugin
     try:
         identity = await plugin.identify(attempt.values, current_settings())
+        if attempt.purpose is Purpose.SWITCH and identity.mode is not Mode.LIVE:
+            return await answer_save(request, attempt, None, error=NOT_LIVE)
         endpoint = await pending_endpoint(plugin.manifest.id)
-        new = NewConnection(plugin, attempt.values, identity, endpoint)
+        new = NewConnection(plugin, attempt.values, identity, endpoint, outcome)
         account_id = await save_connection(new, actor=person_actor(request))
     except PortalError as error:
-        return _answer_save(request, attempt, None, error=error)
+        return await answer_save(request, attempt, None, error=error)
     notice = f"{plugin.manifest.title} connected in {identity.mode} mode."
-    return redirect(request, f"{pages.provider_url(plugin)}?account={account_id}", notice=notice)
-
-
-def _answer_save(
-    request: PortalRequest,
-    attempt: pages.Attempt,
-    outcome: Outcome | None,
-    *,
-    error: PortalError | None = None,
-) -> Response[str]:
-    """The form again: refused, or with the question about doubts."""
-    problems = pages.problems_of(attempt, outcome)
-    if error is not None:
-        problems = [(pages.FORM_ID, f"{error.message} {error.hint}".strip())]
-    form = pages.answered_form(attempt, person_id=request.user.person_id, problems=problems)
-    if outcome is not None and not outcome.failed:
-        form = pages.with_question(form, pages.ask_again(attempt, outcome))
-    status = 200 if form.confirm else error.status_code if error is not None else 422
-    if request.by_htmx:
-        return pages.form_fragments(request, attempt, form, outcome=outcome, status=status)
-    return pages.form_page(request, attempt.plugin, form, outcome=outcome, status=status)
-
-
-async def _recheck(request: PortalRequest, plugin: Plugin, number: str) -> Response[str] | ServerSentEvent:
-    """The checks of a saved connection, with its own credentials."""
-    connected = await connected_accounts(plugin.manifest.id)
-    found = find_account(connected, int(number) if number.isdecimal() else None)
-    await take_run(request.user.person_id)
-    context = await saved_context(found.id, plugin)
-    if _wants_stream(request):
-        return stream_checks(request, plugin, context, check_form="recheck")
-    outcome = await run_to_end(plugin.checks, context, provider=plugin.manifest.title)
-    if not outcome.failed:
-        await mark_ready(found.id)
-    return await connected_page(request, plugin, connected, found.id, outcome=outcome)
-
-
-def _too_often(request: PortalRequest, attempt: pages.Attempt, error: TooManyRuns) -> Response[str]:
-    if request.by_htmx:
-        html = pages.render(request, "accounts/_note.html", error=error)
-        return Response(html, status_code=error.status_code, media_type=HTML)
-    form = pages.answered_form(attempt, person_id=request.user.person_id)
-    note = FieldFeedback("warn", f"{error.message} {error.hint}")
-    return pages.form_page(request, attempt.plugin, pages.with_note(form, note), status=error.status_code)
+    return redirect(request, pages.account_url(plugin, account_id), notice=notice)
 
 
 def _edited_field(request: PortalRequest, plugin: Plugin, named: str) -> tuple[str, bool]:
@@ -236,42 +227,26 @@ def _field_answer(
     return Response(html.strip(), status_code=status, media_type=HTML, headers={"Vary": "HX-Request"})
 
 
-def _wants_stream(request: PortalRequest) -> bool:
+def wants_stream(request: PortalRequest) -> bool:
+    """Whether the page can take the rows one by one."""
     return request.by_htmx or EVENT_STREAM in request.headers.get("accept", "")
 
 
-def require_admin(request: PortalRequest) -> None:
-    """The form is for those who may send it.
-
-    Raises:
-        Forbidden: the person may only read.
-    """
-    for guard in ADMIN:
-        guard(request, request.route_handler)
-
-
-def _may_write(request: PortalRequest) -> bool:
-    return request.user.role.covers(Role.ADMIN)
-
-
-def _loaded(request: PortalRequest) -> Sequence[LoadedPlugin]:
+def loaded_plugins(request: PortalRequest) -> Sequence[LoadedPlugin]:
+    """What the application was started with."""
     return tuple(request.app.state.plugins)
 
 
-def _plugin(request: PortalRequest, plugin_id: str) -> Plugin:
-    for entry in _loaded(request):
+def plugin_of(request: PortalRequest, plugin_id: str) -> Plugin:
+    """The plugin that an address names.
+
+    Raises:
+        NotFound: it is not loaded.
+    """
+    for entry in loaded_plugins(request):
         if entry.plugin and entry.plugin.manifest.id == plugin_id:
             return entry.plugin
     raise NotFound("There is no such provider.", hint="Look at the list of connected accounts.")
 
 
-routes = [
-    list_accounts,
-    show_provider,
-    check_field,
-    validate,
-    connect,
-    use_sandbox,
-    ask_to_disconnect,
-    end_connection,
-]
+routes = [list_accounts, check_field, validate, repair, connect, use_sandbox]

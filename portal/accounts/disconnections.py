@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from asyncpg import Record
 
-from portal.accounts.services import AccountDisconnected, load_account
+from portal.accounts.check_runs import subject_of_account
+from portal.accounts.rechecks import saved_endpoint_url
+from portal.accounts.services import DISCONNECTED, AccountDisconnected, load_account
 from portal.audit.services import Actor, record
-from portal.contract.plugin import Effect, Plugin
+from portal.contract.plugin import Account, Effect, Plugin
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import NotFound, PortalError
 from portal.money import Money
+from portal.security.sealing import SealBroken
+from portal.settings import current_settings
 
-REASON = "The account was disconnected."
 PLUGIN_SECONDS = 8.0
 
 
@@ -31,13 +35,25 @@ async def consequences(account_id: int, plugin: Plugin) -> list[Effect]:
     ]
 
 
-async def disconnect(account_id: int, *, provider: str, actor: Actor) -> str:
-    """End the connection at once and erase its secrets; returns its title.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a disconnect did. `whole` is False when something that was asked for could not be done."""
+
+    words: str
+    whole: bool
+
+
+async def disconnect(
+    account_id: int, plugin: Plugin, *, actor: Actor, remove_endpoint: bool = False
+) -> Ended:
+    """End the connection at once and erase its secrets; then, if asked, delete its endpoint at the provider.
 
     Raises:
         NotFound: there is no such connection.
         AccountDisconnected: somebody was faster.
     """
+    last_use = await _for_a_last_call(account_id, plugin) if remove_endpoint else None
+    provider = plugin.manifest.title
     async with transaction() as tx:
         row = await _locked(tx.connection, account_id)
         await _erase(tx.connection, account_id)
@@ -50,7 +66,34 @@ async def disconnect(account_id: int, *, provider: str, actor: Actor) -> str:
             subject=("connected_account", account_id),
             mode=row["mode"],
         )
-    return str(row["title"])
+    words = f"{provider} disconnected. Its keys are erased, {row['title']}'s history is kept."
+    if not remove_endpoint:
+        return Ended(words, whole=True)
+    removed = last_use is not None and await _remove_endpoint(plugin, *last_use)
+    return Ended(f"{words} {_endpoint_words(provider, removed=removed)}", whole=removed)
+
+
+async def _for_a_last_call(account_id: int, plugin: Plugin) -> tuple[Account, str] | None:
+    """The account with its key, for the one call after everything is erased here."""
+    try:
+        return await load_account(account_id), await saved_endpoint_url(account_id, plugin)
+    except SealBroken:
+        return None
+
+
+async def _remove_endpoint(plugin: Plugin, account: Account, url: str) -> bool:
+    try:
+        async with asyncio.timeout(PLUGIN_SECONDS):
+            await plugin.remove_endpoint(account, url, current_settings())
+    except (PortalError, TimeoutError):
+        return False
+    return True
+
+
+def _endpoint_words(provider: str, *, removed: bool) -> str:
+    if removed:
+        return f"The webhook endpoint is deleted at {provider}."
+    return f"The webhook endpoint could not be deleted: delete it at {provider} yourself."
 
 
 async def _pay_links(held: Connection, account_id: int) -> list[Effect]:
@@ -121,11 +164,13 @@ async def _erase(held: Connection, account_id: int) -> None:
         """
         UPDATE connected_account SET state = 'disconnected', health_reason = '', disconnected_at = now(),
                sealed_credentials = '{}', shown_credentials = '{}', sealed_webhook_token = '',
+               sealed_previous = '{}', previous_until = NULL, credentials_noted = '{}', features_off = '{}',
                webhook_token_hash = NULL, version = version + 1
         WHERE id = $1
         """,
         account_id,
     )
+    await held.execute("DELETE FROM check_run WHERE subject = $1", subject_of_account(account_id))
 
 
 async def _drop_work(held: Connection, account_id: int) -> None:
@@ -136,7 +181,7 @@ async def _drop_work(held: Connection, account_id: int) -> None:
         WHERE account = $1 AND state = 'received'
         """,
         account_id,
-        REASON,
+        DISCONNECTED,
     )
     await held.execute(
         """
@@ -144,7 +189,7 @@ async def _drop_work(held: Connection, account_id: int) -> None:
         WHERE account = $1 AND state = 'waiting'
         """,
         account_id,
-        REASON,
+        DISCONNECTED,
     )
     await held.execute(
         """
@@ -152,7 +197,7 @@ async def _drop_work(held: Connection, account_id: int) -> None:
         WHERE account = $1 AND sync_state = 'waiting'
         """,
         account_id,
-        REASON,
+        DISCONNECTED,
     )
 
 

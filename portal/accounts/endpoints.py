@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from portal.contract.secrets import Secret
-from portal.database.transaction import Connection, transaction
+from portal.database.transaction import Connection, connection, transaction
 from portal.security.sealing import open_sealed, seal
 from portal.security.tokens import Purpose, hash_token, new_token
 from portal.settings import LOOPBACK, Settings
@@ -59,17 +61,41 @@ async def pending_endpoint(plugin_id: str) -> Endpoint:
     return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
 
 
-async def take_endpoint(connection: Connection, plugin_id: str, endpoint: Endpoint) -> None:
+async def keep_for_form(plugin_id: str, made_for: str, credentials: Mapping[str, Secret]) -> None:
+    """Keep, sealed, what a repair brought for keys that are not saved yet: a provider tells it only once."""
+    sealed = {field: seal(value, context=(*_place(plugin_id), field)) for field, value in credentials.items()}
+    async with connection() as held:
+        await held.execute(
+            "UPDATE pending_endpoint SET sealed_credentials = $2::jsonb, made_for = $3 WHERE plugin = $1",
+            plugin_id,
+            json.dumps(sealed),
+            made_for,
+        )
+
+
+async def kept_for_form(plugin_id: str, made_for: str) -> dict[str, Secret]:
+    """What `keep_for_form` kept for these very keys; empty for others."""
+    async with connection() as held:
+        sealed = await held.fetchval(
+            "SELECT sealed_credentials FROM pending_endpoint WHERE plugin = $1 AND made_for = $2",
+            plugin_id,
+            made_for,
+        )
+    found: dict[str, str] = json.loads(sealed or "{}")
+    return {field: open_sealed(text, context=(*_place(plugin_id), field)) for field, text in found.items()}
+
+
+async def take_endpoint(held: Connection, plugin_id: str, endpoint: Endpoint) -> None:
     """Remove the pending endpoint inside the transaction that gives it to an account."""
-    await connection.execute(
+    await held.execute(
         "DELETE FROM pending_endpoint WHERE plugin = $1 AND token_hash = $2", plugin_id, endpoint.token_hash
     )
 
 
-async def _create(connection: Connection, plugin_id: str) -> str:
+async def _create(held: Connection, plugin_id: str) -> str:
     token = new_token()
     sealed = seal(Secret(token), context=_place(plugin_id))
-    await connection.execute(
+    await held.execute(
         """
         INSERT INTO pending_endpoint (plugin, token_hash, sealed_token, created_at)
         VALUES ($1, $2, $3, now())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,10 @@ KEPT = "kept"
 ACCEPTED = "accepted"
 CHECKED = "checked"
 FIELD = "field"
+PURPOSE = "purpose"
+ACCOUNT = "account"
+ONLY = "only"
+REPAIR = "repair"
 KEPT_MINUTES = 10
 BLANK = FieldFeedback("mute", "")
 SURROUNDINGS = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
@@ -46,7 +48,8 @@ class FilledField:
 
 def form_fields(plugin: Plugin) -> tuple[str, ...]:
     """Every name that the plugin's connect form may send."""
-    return (*(spec.name for spec in plugin.credentials), KEPT, ACCEPTED, CHECKED, FIELD)
+    own = (KEPT, ACCEPTED, CHECKED, FIELD, PURPOSE, ACCOUNT, ONLY, REPAIR)
+    return (*(spec.name for spec in plugin.credentials), *own)
 
 
 def typed_values(plugin: Plugin, form: Form) -> dict[str, Secret]:
@@ -59,10 +62,18 @@ def with_kept(plugin: Plugin, form: Form, *, person_id: int) -> dict[str, Secret
     kept = (
         restore(form.raw(KEPT), plugin_id=plugin.manifest.id, person_id=person_id) if form.raw(KEPT) else {}
     )
-    return {
-        name: value if value or not _is_secret(plugin, name) else kept.get(name, value)
-        for name, value in typed_values(plugin, form).items()
-    }
+    secret = {spec.name for spec in plugin.credentials if spec.secret}
+    return filled_up(typed_values(plugin, form), {name: kept[name] for name in secret & kept.keys()})
+
+
+def filled_up(values: Mapping[str, Secret], more: Mapping[str, Secret]) -> dict[str, Secret]:
+    """The values, where they are empty those of `more`."""
+    return {name: value or more.get(name, value) for name, value in values.items()}
+
+
+def keys_of(plugin: Plugin, values: Mapping[str, Secret]) -> dict[str, Secret]:
+    """The credentials that say whose account it is: all but those of the webhook."""
+    return {spec.name: values[spec.name] for spec in plugin.credentials if not spec.webhook}
 
 
 def trimmed(values: Mapping[str, Secret]) -> dict[str, Secret]:
@@ -163,18 +174,8 @@ def restore(sealed: str, *, plugin_id: str, person_id: int) -> dict[str, Secret]
     return {name: Secret(value) for name, value in content["values"].items()}
 
 
-def fingerprint(values: Mapping[str, Secret], doubts: Sequence[str], *, key: bytes) -> str:
-    """Names these exact values with these exact doubts: what a person agreed to, and nothing else."""
-    content = json.dumps([sorted((k, v.reveal()) for k, v in values.items()), sorted(doubts)])
-    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
-
-
 def _kept_place(plugin_id: str, person_id: int) -> tuple[str, ...]:
     return ("kept_credentials", plugin_id, str(person_id))
-
-
-def _is_secret(plugin: Plugin, name: str) -> bool:
-    return any(spec.secret for spec in plugin.credentials if spec.name == name)
 
 
 def _after_reload(

@@ -1,4 +1,4 @@
-"""The connect form as a page and as the fragments that htmx swaps into it."""
+"""The forms with credentials as pages, and as the fragments that htmx swaps into them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from litestar import Response
 from litestar.plugins.jinja import JinjaTemplateEngine
 
 from portal.accounts import forms
-from portal.accounts.endpoints import endpoint_url, pending_endpoint, reachability_warning
+from portal.accounts.attempts import Attempt, Purpose, form_endpoint_url
+from portal.accounts.check_runs import fingerprint_of
+from portal.accounts.endpoints import reachability_warning
+from portal.accounts.services import AccountSummary
 from portal.accounts.validations import Outcome
-from portal.accounts.views import connect_anyway, finished_board, row_id, waiting_board
-from portal.contract.checks import CheckContext
+from portal.accounts.views import (
+    CheckBoard,
+    connect_anyway,
+    finished_board,
+    row_id,
+    waiting_board,
+)
 from portal.contract.plugin import FieldFeedback, Plugin
 from portal.contract.secrets import Secret
-from portal.security.keyrings import current_keyring
 from portal.settings import Settings, current_settings
-from portal.web.forms import Form
 from portal.web.request import PortalRequest
 from portal.web.responses import HTML, page, shell
 from portal.web.templates import render_fragment
@@ -39,16 +45,29 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """What a form is called, by what it is for."""
+
+    heading: str
+    lede: str
+    save: str
+    save_path: str
+    back: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormPage:
-    """Everything that the templates of the connect form read."""
+    """Everything that the templates of a form with credentials read."""
 
     title: str
-    summary: str
     url: str
+    wording: Wording
+    purpose: Purpose
     fields: Sequence[forms.FilledField]
     endpoint_url: str
     endpoint_warning: str
     mode: FieldFeedback | None
+    account: AccountSummary | None = None
     help: str = ""
     sandbox: bool = False
     problems: Sequence[Problem] = ()
@@ -56,49 +75,28 @@ class FormPage:
     kept: str = ""
     confirm: Confirmation | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One submit of the connect form: the values, and what is said about each field."""
-
-    plugin: Plugin
-    values: Mapping[str, Secret]
-    feedback: Mapping[str, FieldFeedback]
-    context: CheckContext
-
     @property
-    def refused(self) -> bool:
-        """Whether a field cannot be used, so that nothing else needs to be asked."""
-        return forms.refused(self.feedback)
+    def save_url(self) -> str:
+        """Where Save sends the form."""
+        return f"{self.url}/{self.wording.save_path}"
 
 
-async def read_attempt(plugin: Plugin, form: Form, *, person_id: int) -> Attempt:
-    """The submitted form, judged field by field, ready for the checks."""
-    typed = forms.with_kept(plugin, form, person_id=person_id)
-    values = forms.trimmed(typed)
-    url = await form_endpoint_url(plugin)
-    context = CheckContext(credentials=values, endpoint_url=url, settings=current_settings())
-    return Attempt(plugin, values, forms.judge_form(plugin, typed), context)
-
-
-async def form_endpoint_url(plugin: Plugin) -> str:
-    """The address that the connect form shows."""
-    endpoint = await pending_endpoint(plugin.manifest.id)
-    return endpoint_url(current_settings().base_url, plugin.manifest.id, endpoint.token)
-
-
-async def empty_form(plugin: Plugin) -> FormPage:
+async def empty_form(
+    plugin: Plugin, purpose: Purpose = Purpose.CONNECT, account: AccountSummary | None = None
+) -> FormPage:
     """The form before anything was typed."""
-    return _form(plugin, await form_endpoint_url(plugin), forms.fill(plugin, {}, {}), mode=None)
+    url = await form_endpoint_url(plugin)
+    return _form(plugin, purpose, account, url=url, fields=forms.fill(plugin, {}, {}))
 
 
-def answered_form(attempt: Attempt, *, person_id: int, problems: Sequence[Problem] = ()) -> FormPage:
+def answered_form(attempt: Attempt, *, problems: Sequence[Problem] = ()) -> FormPage:
     """The form after a submit without scripts. Good secrets are kept sealed for a while, never shown."""
     plugin = attempt.plugin
-    kept = "" if attempt.refused else _kept(attempt, person_id)
-    fields = forms.fill(plugin, attempt.values, attempt.feedback, kept=bool(kept))
-    form = _form(plugin, attempt.context.endpoint_url, fields, mode=plugin.describe_mode(attempt.values))
-    return replace(form, problems=problems, kept=kept)
+    kept = "" if attempt.refused else _kept(attempt)
+    shown = attempt.typed if attempt.purpose is Purpose.ROTATE else attempt.values
+    fields = forms.fill(plugin, shown, attempt.feedback, kept=bool(kept))
+    form = _form(plugin, attempt.purpose, attempt.account, url=attempt.context.endpoint_url, fields=fields)
+    return replace(form, mode=plugin.describe_mode(attempt.values), problems=problems, kept=kept)
 
 
 def filled_form(form: FormPage, plugin: Plugin, credentials: Mapping[str, str]) -> FormPage:
@@ -127,13 +125,14 @@ def ask_again(attempt: Attempt, outcome: Outcome) -> Confirmation:
     """The question for a run that left doubts."""
     titles = {check.id: check.title for check in attempt.plugin.checks}
     doubts = tuple(f"{titles[name]}: {outcome.results[name].message}" for name in outcome.doubtful)
-    button = connect_anyway(outcome.doubtful)
+    verb = "Save" if attempt.purpose is Purpose.ROTATE else "Connect"
+    button = connect_anyway(outcome.doubtful, verb=verb)
     return Confirmation(f"{button}?", button, doubts, agreement(attempt, outcome))
 
 
 def agreement(attempt: Attempt, outcome: Outcome) -> str:
-    """Names exactly these values with exactly these doubts."""
-    return forms.fingerprint(attempt.values, outcome.doubtful, key=current_keyring().derive("connect-anyway"))
+    """Names exactly these values with exactly these doubts: what a person agreed to, and nothing else."""
+    return fingerprint_of(attempt.values, "agreed", *sorted(outcome.doubtful))
 
 
 def problems_of(attempt: Attempt, outcome: Outcome | None = None) -> list[Problem]:
@@ -153,6 +152,7 @@ def form_page(
     *,
     outcome: Outcome | None = None,
     status: int = 200,
+    **context: Any,
 ) -> Response[str]:
     """The whole page with the form, and the checks as far as they ran."""
     return page(
@@ -161,7 +161,8 @@ def form_page(
         status=status,
         failed=bool(form.problems),
         form=form,
-        **board_context(plugin, outcome),
+        **board_context(plugin, form.purpose, outcome),
+        **context,
     )
 
 
@@ -170,25 +171,48 @@ def form_fragments(
 ) -> Response[str]:
     """What Save changes in the open page: everything around the inputs, which stay as they are."""
     html = render(
-        request, "accounts/_saved.html", form=form, attempt=attempt, **board_context(attempt.plugin, outcome)
+        request,
+        "accounts/_saved.html",
+        form=form,
+        attempt=attempt,
+        **board_context(attempt.plugin, form.purpose, outcome),
     )
     return Response(html, status_code=status, media_type=HTML, headers={"Vary": "HX-Request"})
 
 
-def board_context(plugin: Plugin, outcome: Outcome | None) -> dict[str, Any]:
-    """What the card of checks needs below the connect form."""
-    board = finished_board(plugin.checks, outcome.results) if outcome else waiting_board(plugin.checks)
-    return {"board": board, **check_context(plugin)}
+def board_context(plugin: Plugin, purpose: Purpose, outcome: Outcome | None) -> dict[str, Any]:
+    """What the card of checks needs below a form."""
+    board: CheckBoard = (
+        finished_board(plugin.checks, outcome.results) if outcome else waiting_board(plugin.checks)
+    )
+    return {"board": board, **row_context(plugin, purpose)}
 
 
-def check_context(plugin: Plugin) -> dict[str, str]:
-    """Which form runs the checks, and where it sends them."""
-    return {"check_form": FORM_ID, "check_url": f"{provider_url(plugin)}/validate"}
+def row_context(plugin: Plugin, purpose: Purpose) -> dict[str, str]:
+    """The addresses of a form's rows. Keys that are to replace others mend nothing until they are saved."""
+    return check_context(plugin, repair="" if purpose is Purpose.ROTATE else "repair")
+
+
+def check_context(
+    plugin: Plugin, form_id: str = FORM_ID, check: str = "validate", repair: str = "repair"
+) -> dict[str, str]:
+    """Which form the rows send, and where to: to check again, and to mend (empty: they offer no repair)."""
+    url = provider_url(plugin)
+    return {
+        "check_form": form_id,
+        "check_url": f"{url}/{check}",
+        "repair_url": f"{url}/{repair}" if repair else "",
+    }
 
 
 def provider_url(plugin: Plugin) -> str:
     """The provider's page."""
     return f"{BASE}/{plugin.manifest.id}"
+
+
+def account_url(plugin: Plugin, account_id: int, path: str = "") -> str:
+    """The page of one connection, or one below it."""
+    return f"{provider_url(plugin)}{path}?account={account_id}"
 
 
 def sandbox_is_on(plugin: Plugin, settings: Settings) -> bool:
@@ -204,22 +228,53 @@ def render(request: PortalRequest, template: str, **context: Any) -> str:
 
 
 def _form(
-    plugin: Plugin, url: str, fields: Sequence[forms.FilledField], *, mode: FieldFeedback | None
+    plugin: Plugin,
+    purpose: Purpose,
+    account: AccountSummary | None,
+    *,
+    url: str,
+    fields: Sequence[forms.FilledField],
 ) -> FormPage:
     settings, manifest = current_settings(), plugin.manifest
+    on_sandbox = sandbox_is_on(plugin, settings)
     return FormPage(
         title=manifest.title,
-        summary=manifest.summary,
         url=provider_url(plugin),
+        wording=_wording(plugin, purpose, account),
+        purpose=purpose,
         fields=fields,
         endpoint_url=url,
-        endpoint_warning=reachability_warning(settings, manifest.title),
-        mode=mode,
+        # The sandbox runs beside the portal, so the address needs to reach no further.
+        endpoint_warning="" if on_sandbox else reachability_warning(settings, manifest.title),
+        mode=None,
+        account=account,
         help=plugin.slots.get("connect.help", ""),
-        sandbox=sandbox_is_on(plugin, settings),
+        sandbox=on_sandbox and purpose is not Purpose.ROTATE,
     )
 
 
-def _kept(attempt: Attempt, person_id: int) -> str:
-    secrets = {spec.name: attempt.values[spec.name] for spec in attempt.plugin.credentials if spec.secret}
-    return forms.keep(secrets, plugin_id=attempt.plugin.manifest.id, person_id=person_id)
+def _wording(plugin: Plugin, purpose: Purpose, account: AccountSummary | None) -> Wording:
+    title, back = plugin.manifest.title, account_url(plugin, account.id) if account else BASE
+    match purpose:
+        case Purpose.ROTATE:
+            lede = "Enter only what changes. The old key works until the new one is saved; an old signing "
+            lede += "secret is accepted for 24 hours beside the new one."
+            return Wording("Replace keys", lede, "Save new keys", "rotate", back)
+        case Purpose.SWITCH:
+            lede = (
+                "Live keys make a second connection beside the test one. Nothing is lost: test records stay, "
+            )
+            lede += "and never count in live figures."
+            return Wording(f"Switch {title} to live", lede, "Go live", "connect", back)
+    return Wording(f"Connect {title}", plugin.manifest.summary, "Save and connect", "connect", back)
+
+
+def _kept(attempt: Attempt) -> str:
+    secrets = {
+        spec.name: attempt.typed[spec.name]
+        for spec in attempt.plugin.credentials
+        if spec.secret and attempt.typed[spec.name]
+    }
+    if not secrets:
+        return ""
+    return forms.keep(secrets, plugin_id=attempt.plugin.manifest.id, person_id=attempt.person_id)

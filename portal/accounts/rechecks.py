@@ -1,15 +1,35 @@
-"""Checking a saved connection again, with the credentials it has."""
+"""Checking a saved connection again, with the credentials it has, and what follows from the answer."""
 
 from __future__ import annotations
 
+import json
+import logging
+
+from portal.accounts.check_runs import fingerprint_of, remember_run, subject_of_account
 from portal.accounts.endpoints import endpoint_url
-from portal.accounts.services import credential_place, load_account, load_summary
+from portal.accounts.services import (
+    AccountDisconnected,
+    credential_place,
+    instance_id,
+    load_account,
+    load_summary,
+    mark_broken,
+    mark_needs_attention,
+    mark_ready,
+)
 from portal.accounts.tables import ConnectedAccount
+from portal.accounts.validations import Outcome, run_to_end
 from portal.contract.checks import CheckContext
+from portal.contract.errors import AccountAuthFailed
+from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.database.transaction import transaction
+from portal.errors import NotFound, PortalError
 from portal.security.sealing import open_sealed
 from portal.settings import current_settings
+
+logger = logging.getLogger("portal.accounts")
 
 
 async def saved_endpoint(account_id: int) -> Secret:
@@ -29,12 +49,87 @@ async def saved_endpoint_url(account_id: int, plugin: Plugin) -> str:
     return endpoint_url(current_settings().base_url, plugin.manifest.id, token)
 
 
-async def saved_context(account_id: int, plugin: Plugin) -> CheckContext:
+async def saved_context(account_id: int, plugin: Plugin, *, thorough: bool = True) -> CheckContext:
     """What the checks of a saved connection look at; an event that arrived is a fact for them."""
     account, summary = await load_account(account_id), await load_summary(account_id)
+    previous = plugin.webhook_secrets(account.previous)
     return CheckContext(
         credentials=account.credentials,
         endpoint_url=await saved_endpoint_url(account_id, plugin),
         settings=current_settings(),
+        instance=await instance_id(),
+        account_id=account_id,
+        thorough=thorough,
+        other_secrets={"the previous secret": previous[0]} if previous else {},
         facts={"event_arrived_at": summary.last_event_at},
     )
+
+
+async def check_account(account_id: int, *, thorough: bool = True) -> Outcome:
+    """Run every check of a saved connection and note what follows.
+
+    Raises:
+        NotFound: there is no such connection, or its plugin is not loaded.
+        AccountDisconnected: it was ended.
+    """
+    summary = await load_summary(account_id)
+    plugin = plugin_by_id(summary.plugin)
+    if plugin is None:
+        raise NotFound(f"The plugin {summary.plugin} is not loaded.", hint="Add it to PORTAL_PLUGINS.")
+    context = await saved_context(account_id, plugin, thorough=thorough)
+    outcome = await run_to_end(plugin.checks, context, provider=plugin.manifest.title)
+    await note_outcome(account_id, plugin, context, outcome)
+    return outcome
+
+
+async def note_outcome(account_id: int, plugin: Plugin, context: CheckContext, outcome: Outcome) -> None:
+    """Keep what the checks of a saved connection found, and let its health and its features follow."""
+    async with transaction() as tx:
+        subject, fingerprint = subject_of_account(account_id), fingerprint_of(context.credentials)
+        await remember_run(subject, fingerprint, outcome.results, held=tx.connection)
+        await tx.connection.execute(
+            "UPDATE connected_account SET features_off = $2::jsonb WHERE id = $1 AND state <> 'disconnected'",
+            account_id,
+            json.dumps(outcome.features_off),
+        )
+    problems = [
+        f"{check.title}: {outcome.results[check.id].message}"
+        for check in plugin.checks
+        if check.id in outcome.failed
+    ]
+    await (mark_needs_attention(account_id, problems[0]) if problems else mark_ready(account_id))
+
+
+async def verify_account(account_id: int) -> None:
+    """Ask the provider whether it takes the key: a refused one breaks the connection, a taken one mends it.
+
+    What keeps the provider from answering says nothing about the key and changes nothing.
+    """
+    try:
+        account = await load_account(account_id)
+        plugin = plugin_by_id(account.plugin)
+        if plugin is None:
+            return
+        await plugin.identify(account.credentials, current_settings())
+    except AccountAuthFailed as refused:
+        await mark_broken(account_id, refused.message)
+    except AccountDisconnected:
+        return
+    except PortalError as error:
+        logger.info("connection %s could not be verified: %s", account_id, error.code)
+    else:
+        await note_verified(account_id)
+
+
+async def note_verified(account_id: int) -> None:
+    """The provider took the key just now; a connection that was broken works again."""
+    async with transaction() as tx:
+        was = await tx.connection.fetchval(
+            """
+            UPDATE connected_account SET verified_at = now() WHERE id = $1 AND state <> 'disconnected'
+            RETURNING state
+            """,
+            account_id,
+        )
+    if was == "broken":
+        await mark_ready(account_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +14,16 @@ from portal.contract.facts import Mode
 from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
-from portal.database.transaction import Connection, transaction
+from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound
 from portal.security.sealing import open_sealed
 
 SUMMARY = """
     id, plugin, mode, external_account_id AS external_id, title, state, health_reason,
-    connected_by, connected_at, last_event_at
+    connected_by, connected_at, last_event_at, features_off
 """
+DISCONNECTED = "The account was disconnected."
+"""Why work of a connection ended: what says so is taken up again when the account comes back."""
 LIVE_FIRST = "ORDER BY mode = 'live' DESC, connected_at, id"
 
 
@@ -45,6 +48,12 @@ class AccountSummary:
     connected_by: str
     connected_at: datetime
     last_event_at: datetime | None
+    features_off: Mapping[str, str] = field(default_factory=dict)
+    """`Feature.id` -> why it cannot be used."""
+
+    def can(self, feature: str) -> bool:
+        """Whether the last checks found nothing in the way of the feature."""
+        return feature not in self.features_off
 
 
 async def load_account(account_id: int) -> Account:
@@ -76,6 +85,13 @@ async def load_summary(account_id: int) -> AccountSummary:
     if not rows:
         raise NotFound("There is no such account.")
     return _summary(rows[0])
+
+
+async def instance_id() -> str:
+    """Names this installation; what the portal makes at a provider carries it."""
+    async with connection() as held:
+        found: str | None = await held.fetchval("SELECT instance_id::text FROM organisation LIMIT 1")
+    return found or ""
 
 
 async def account_for_webhook(plugin_id: str, token_hash: bytes) -> Account | None:
@@ -133,12 +149,12 @@ async def mark_ready(account_id: int) -> None:
     await _change_health(account_id, "ready", "", action="account.recovered")
 
 
-async def wake_work(connection: Connection, account_id: int) -> None:
+async def wake_work(held: Connection, account_id: int) -> None:
     """Make due what waited for the connection to work again; the sweepers ring for it within seconds."""
-    await connection.execute(
+    await held.execute(
         "UPDATE webhook_event SET due_at = now() WHERE account = $1 AND state = 'received'", account_id
     )
-    await connection.execute(
+    await held.execute(
         "UPDATE sync_task SET due_at = now() WHERE account = $1 AND state IN ('waiting', 'unknown')",
         account_id,
     )
@@ -181,7 +197,8 @@ def _has(plugin_id: str, capability: str | None) -> bool:
 
 
 def _summary(row: dict[str, Any]) -> AccountSummary:
-    return AccountSummary(**{**row, "mode": Mode(row["mode"])})
+    more = {"mode": Mode(row["mode"]), "features_off": json.loads(row["features_off"])}
+    return AccountSummary(**{**row, **more})
 
 
 def _open_account(row: dict[str, Any]) -> Account:

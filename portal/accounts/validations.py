@@ -30,6 +30,16 @@ class Outcome:
     results: Mapping[str, CheckResult]
 
     @property
+    def green(self) -> bool:
+        """Whether every check passed, so that nothing is left to ask."""
+        return all(result.status is CheckStatus.PASSED for result in self.results.values())
+
+    @property
+    def features_off(self) -> dict[str, str]:
+        """Feature id -> why these credentials do not allow it, from all checks."""
+        return {name: why for result in self.results.values() for name, why in result.features_off.items()}
+
+    @property
     def failed(self) -> tuple[str, ...]:
         """Ids of the checks that block saving: what failed, and what could not be asked because of it."""
         return tuple(name for name, result in self.results.items() if result.status is CheckStatus.FAILED)
@@ -45,7 +55,8 @@ async def run_checks(
 ) -> AsyncGenerator[Progress, None]:
     """Run the checks and tell of each start and end as it happens.
 
-    Closing the generator (a person left the page) cancels what still runs. `context.results` fills up.
+    Closing the generator (a person left the page) cancels what still runs. `context.results` fills up; what
+    it holds at the start is known already and is not asked again.
 
     Args:
         checks: in the order of the page; a check may need earlier ones only.
@@ -79,6 +90,8 @@ async def _run_all(
     steps: asyncio.Queue[Progress | None],
 ) -> None:
     ended = {check.id: asyncio.Event() for check in checks}
+    for name in context.results.keys() & ended.keys():
+        ended[name].set()
 
     async def run_one(check: Check) -> None:
         for name in check.needs:
@@ -95,7 +108,8 @@ async def _run_all(
     try:
         async with asyncio.TaskGroup() as group:
             for check in checks:
-                group.create_task(run_one(check), name=f"check {check.id}")
+                if not ended[check.id].is_set():
+                    group.create_task(run_one(check), name=f"check {check.id}")
     finally:
         steps.put_nowait(None)
 

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 
 from portal.accounts.services import AccountSummary
 from portal.accounts.validations import DOUBTFUL
-from portal.contract.checks import Check, CheckResult, CheckStatus
+from portal.contract.checks import Check, CheckResult, CheckStatus, Repair
+from portal.contract.help_pages import help_href
 from portal.contract.plugin import FieldFeedback, LoadedPlugin, Plugin
 
 CAPABILITIES = {
     "payments": ("credit-card", "Payments"),
     "subscriptions": ("repeat", "Subscriptions"),
     "invoice_sync": ("file-invoice", "Invoice sync"),
+}
+CHIPS = {
+    CheckStatus.PASSED: "granted",
+    CheckStatus.UNPROVED: "unknown",
+    CheckStatus.SKIPPED: "unknown",
 }
 STATES = {
     "ready": FieldFeedback("ok", "Healthy"),
@@ -58,11 +64,21 @@ class CheckRow:
     title: str
     text: str
     tag: str = ""
-    chips: tuple[tuple[str, bool], ...] = ()
+    chips: tuple[tuple[str, str, str], ...] = ()
+    """(label, `granted`, `missing` or `unknown`, more about it) of each part."""
     fix: str = ""
+    steps: tuple[str, ...] = ()
     fix_url: str = ""
     fix_label: str = ""
-    again: bool = False
+    help_href: str = ""
+    repairs: tuple[Repair, ...] = ()
+    again: str = ""
+    """The check's id, when it can be asked again."""
+
+    @property
+    def has_fix(self) -> bool:
+        """Whether the row has a box that says what to do."""
+        return bool(self.fix or self.steps or self.repairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +112,12 @@ def waiting_board(checks: Sequence[Check]) -> CheckBoard:
 
 def finished_board(checks: Sequence[Check], results: Mapping[str, CheckResult]) -> CheckBoard:
     """After a run."""
-    rows = tuple(result_row(check, results[check.id]) for check in checks)
+    rows = tuple(
+        result_row(check, results[check.id])
+        if check.id in results
+        else CheckRow(row_id(check), "waiting", check.title, check.waiting)
+        for check in checks
+    )
     tone, headline = headline_of(results)
     return CheckBoard(headline, tone, rows, ran=True)
 
@@ -119,11 +140,14 @@ def result_row(check: Check, result: CheckResult) -> CheckRow:
         title=check.title,
         text=result.message,
         tag=result.tag,
-        chips=tuple((item.label, item.status is CheckStatus.PASSED) for item in result.items),
+        chips=tuple((item.label, CHIPS.get(item.status, "missing"), item.detail) for item in result.items),
         fix=result.fix,
+        steps=result.steps,
         fix_url=result.fix_url,
         fix_label=result.fix_label,
-        again=result.status is not CheckStatus.UNPROVED,
+        help_href=help_href(result.code) if result.code else "",
+        repairs=result.repairs,
+        again=check.id,
     )
 
 
@@ -140,9 +164,9 @@ def headline_of(results: Mapping[str, CheckResult]) -> tuple[str, str]:
     return "ok", f"All {len(results)} checks passed"
 
 
-def connect_anyway(doubts: Sequence[str]) -> str:
+def connect_anyway(doubts: Sequence[str], *, verb: str = "Connect") -> str:
     """The button that saves with warnings: `Connect with 1 warning`."""
-    return f"Connect with {_counted(len(doubts), 'warning')}"
+    return f"{verb} with {_counted(len(doubts), 'warning')}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,14 +10,18 @@ from asyncpg import Record
 from portal.auth.rules import why_over
 from portal.database.transaction import Connection, connection
 from portal.security.tokens import Purpose, hash_token, new_token
-from portal.web.request import Role, SignedIn, Visit
+from portal.web.request import Role, SignedIn, Trouble, Visit
 
 SEEN_EVERY_SECONDS = 60
 LOOK_UP = """
 SELECT s.id AS session_id, s.kept, s.created_at, s.last_seen_at, s.ended_at, p.id AS person_id, p.name,
        p.email, p.role, p.disabled_at, clock_timestamp() AS now, o.name AS organisation, o.time_zone,
-       (SELECT min(mode) FROM connected_account WHERE state <> 'disconnected') AS mode
+       (SELECT min(mode) FROM connected_account WHERE state <> 'disconnected') AS mode,
+       b.id AS broken_id, b.plugin AS broken_plugin, b.title AS broken_title, b.mode AS broken_mode,
+       b.health_reason AS broken_reason
   FROM person_session s JOIN person p ON p.id = s.person LEFT JOIN organisation o ON true
+       LEFT JOIN LATERAL (SELECT * FROM connected_account WHERE state = 'broken'
+                          ORDER BY mode, id LIMIT 1) b ON true
  WHERE s.token_hash = $1
 """
 
@@ -111,4 +115,11 @@ def _signed_in(row: Record) -> SignedIn:
 
 def _visit(row: Record) -> Visit:
     # The mode is the first by name of those connected: live where one is live, else test, else none.
-    return Visit(row["organisation"] or "Portal", row["time_zone"] or "UTC", row["mode"])
+    return Visit(row["organisation"] or "Portal", row["time_zone"] or "UTC", row["mode"], _trouble(row))
+
+
+def _trouble(row: Record) -> Trouble | None:
+    if row["broken_id"] is None:
+        return None
+    fields = ("id", "plugin", "title", "mode", "reason")
+    return Trouble(*(row[f"broken_{field}"] for field in fields))

@@ -37,6 +37,22 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A connection whose key is refused: a bar on every page until somebody enters a new one."""
+
+    account_id: int
+    plugin: str
+    title: str
+    mode: str
+    reason: str
+
+    @property
+    def href(self) -> str:
+        """Where a new key is entered."""
+        return f"/settings/connected-accounts/{self.plugin}/keys?account={self.account_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """What the session's one query also learned, for the frame around the page."""
 
@@ -44,6 +60,7 @@ class Visit:
     time_zone: str = "UTC"
     mode: str | None = None
     """`test` or `live` when an account is connected."""
+    trouble: Trouble | None = None
     ended: str = ""
     """Why the session that the browser showed is over, as a sentence; empty when it is not."""
 

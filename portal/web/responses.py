@@ -90,6 +90,7 @@ def shell(request: PortalRequest, *, consume_notice: bool = False, live: str | N
         time_zone=visit.time_zone,
         path=request.scope["path"],
         live=live,
+        trouble=visit.trouble if person else None,
     )
 
 

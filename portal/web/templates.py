@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,10 +107,15 @@ def _long_date_filter(context: Context, value: Any) -> Markup:
     return formats.show_long_date(value, _zone(context))
 
 
+def _ago_filter(at: datetime) -> str:
+    return formats.show_ago(at, datetime.now(UTC))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "money": formats.show_money,
     "datetime": _datetime_filter,
     "date": _date_filter,
     "long_date": _long_date_filter,
     "count": formats.show_count,
+    "ago": _ago_filter,
 }

@@ -91,7 +91,7 @@ class Acme(Plugin):
 
     def webhook_secrets(self, credentials: Mapping[str, Secret]) -> tuple[Secret, ...]:
         """The signing secret."""
-        return (credentials["signing"],)
+        return (credentials["signing"],) if "signing" in credentials else ()
 
     def pay_page(self, account: Account, settings: Settings) -> PayPage:
         """Not asked here."""

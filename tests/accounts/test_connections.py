@@ -92,7 +92,7 @@ async def test_the_address_of_the_form_becomes_the_accounts(database: None) -> N
 
 async def test_an_account_that_comes_back_takes_its_old_row(database: None) -> None:
     account_id = await connect_acme()
-    await disconnect(account_id, provider="Acme", actor=ANA)
+    await disconnect(account_id, Acme(), actor=ANA)
     again = await connect_acme(secret="key_test_another_one")
     assert again == account_id
     assert (await load_account(again)).credentials["secret_key"] == Secret("key_test_another_one")
@@ -100,7 +100,7 @@ async def test_an_account_that_comes_back_takes_its_old_row(database: None) -> N
 
 
 async def test_two_people_who_bring_it_back_at_once_make_one(database: None) -> None:
-    await disconnect(await connect_acme(), provider="Acme", actor=ANA)
+    await disconnect(await connect_acme(), Acme(), actor=ANA)
     first, second = await asyncio.gather(connect_acme(), connect_acme())
     assert first == second
     assert await value("SELECT count(*) FROM connected_account") == 1
@@ -120,7 +120,7 @@ async def test_a_refused_key_breaks_the_connection_until_one_works(database: Non
 
 async def test_a_disconnected_one_stays_disconnected(database: None) -> None:
     account_id = await connect_acme()
-    await disconnect(account_id, provider="Acme", actor=ANA)
+    await disconnect(account_id, Acme(), actor=ANA)
     await mark_broken(account_id, "late")
     assert (await load_summary(account_id)).state == "disconnected"
     with pytest.raises(AccountDisconnected):

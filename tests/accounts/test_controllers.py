@@ -223,11 +223,11 @@ async def test_somebody_elses_connection_is_a_conflict_in_words(acme_app: Litest
 
 async def test_a_saved_connection_is_checked_with_its_own_keys(ana: Visitor) -> None:
     account_id = await connect_acme()
-    plain = await ana.post(f"{ACME}/validate", {"account": str(account_id)})
+    plain = await ana.post(f"{ACME}/recheck", {"account": str(account_id)})
     assert "All 2 checks passed" in plain.text
-    streamed = await ana.post(f"{ACME}/validate", {"account": str(account_id)}, hx_request="true")
+    streamed = await ana.post(f"{ACME}/recheck", {"account": str(account_id)}, hx_request="true")
     assert "All 2 checks passed" in streamed.text
-    assert (await ana.post(f"{ACME}/validate", {"account": "404"})).status_code == 404
+    assert (await ana.post(f"{ACME}/recheck", {"account": "404"})).status_code == 404
 
 
 async def test_one_more_account_can_be_connected_beside_the_first(ana: Visitor) -> None:

@@ -65,7 +65,8 @@ async def test_a_provider_that_fails_does_not_stop_the_page(database: None) -> N
 
 async def test_secrets_are_erased_and_the_address_opens_nothing(database: None) -> None:
     account = await connect_account()
-    assert await disconnect(account.id, provider="Stripe", actor=ANA) == "Northwind"
+    ended = await disconnect(account.id, Acme(), actor=ANA)
+    assert ended.words == "Acme disconnected. Its keys are erased, Northwind's history is kept."
     found = await rows(
         """
         SELECT state, sealed_credentials::text, shown_credentials::text, sealed_webhook_token,
@@ -82,7 +83,7 @@ async def test_waiting_work_ends_with_the_reason(database: None) -> None:
     await make_invoice()
     for external_id, state in (("evt_1", "received"), ("evt_2", "processed"), ("evt_3", "parked")):
         await receive(account.id, external_id, state)
-    await disconnect(account.id, provider="Stripe", actor=ANA)
+    await disconnect(account.id, Acme(), actor=ANA)
     assert await rows("SELECT state, outcome FROM webhook_event ORDER BY id") == [
         ("ignored", "The account was disconnected."),
         ("processed", ""),
@@ -97,7 +98,7 @@ async def test_waiting_work_ends_with_the_reason(database: None) -> None:
 async def test_history_stays(database: None) -> None:
     account = await connect_account()
     await make_invoice()
-    await disconnect(account.id, provider="Stripe", actor=ANA)
+    await disconnect(account.id, Acme(), actor=ANA)
     assert await rows("SELECT account FROM invoice") == [(account.id,)]
     actions = await rows("SELECT action FROM audit_entry ORDER BY id DESC LIMIT 1")
     assert actions == [("account.disconnected",)]
@@ -105,8 +106,8 @@ async def test_history_stays(database: None) -> None:
 
 async def test_a_second_disconnect_says_so(database: None) -> None:
     account_id = await connect_acme()
-    await disconnect(account_id, provider="Acme", actor=ANA)
+    await disconnect(account_id, Acme(), actor=ANA)
     with pytest.raises(AccountDisconnected):
-        await disconnect(account_id, provider="Acme", actor=ANA)
+        await disconnect(account_id, Acme(), actor=ANA)
     with pytest.raises(NotFound):
-        await disconnect(404, provider="Acme", actor=ANA)
+        await disconnect(404, Acme(), actor=ANA)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.accounts import forms
+from portal.accounts.check_runs import fingerprint_of
 from portal.contract.secrets import Secret
 from portal.web.forms import Form
 from tests.accounts.fakes import CREDENTIALS, SECRET, Acme
@@ -50,11 +51,11 @@ def test_a_typed_secret_wins_over_a_kept_one_and_open_values_are_never_kept() ->
 
 
 def test_an_agreement_covers_these_values_and_doubts_only() -> None:
-    agreed = forms.fingerprint(SECRETS, ["a"], key=b"k")
-    assert agreed == forms.fingerprint(SECRETS, ["a"], key=b"k")
-    assert agreed != forms.fingerprint(SECRETS, ["a", "b"], key=b"k")
-    assert agreed != forms.fingerprint({"secret_key": Secret("key_other")}, ["a"], key=b"k")
-    assert agreed != forms.fingerprint(SECRETS, ["a"], key=b"other")
+    agreed = fingerprint_of(SECRETS, "a")
+    assert agreed == fingerprint_of(SECRETS, "a")
+    assert agreed != fingerprint_of(SECRETS, "a", "b")
+    assert agreed != fingerprint_of({"secret_key": Secret("key_other")}, "a")
+    assert SECRET not in agreed
 
 
 def test_spaces_around_are_taken_off_before_anything_uses_the_value() -> None:

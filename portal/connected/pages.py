@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from litestar import Response
 
+from portal.accounts import pages as form_pages
+from portal.accounts.check_runs import last_run, subject_of_account
 from portal.accounts.disconnections import consequences
 from portal.accounts.endpoints import reachability_warning
-from portal.accounts.pages import provider_url, sandbox_is_on
 from portal.accounts.rechecks import saved_endpoint_url
 from portal.accounts.services import AccountSummary
-from portal.accounts.tables import ConnectedAccount
-from portal.accounts.validations import Outcome
 from portal.accounts.views import STATES, finished_board, waiting_board
+from portal.audit.services import timeline
+from portal.connected.charts import chart_of_day
+from portal.connected.queries import connection_detail
+from portal.connected.refusals import refusal_words
+from portal.contract.facts import Mode
 from portal.contract.plugin import FieldFeedback, Plugin
-from portal.errors import NotFound
+from portal.errors import NotFound, PortalError
 from portal.settings import current_settings
 from portal.web.request import PortalRequest, Role
 from portal.web.responses import page
+from portal.webhooks.days import DayOfEvents, last_day
 
 RECHECK_FORM = "recheck"
+ENTRIES_SHOWN = 8
 
 
 def find_account(accounts: Sequence[AccountSummary], account_id: int | None) -> AccountSummary:
@@ -42,27 +48,37 @@ async def connected_page(
     accounts: Sequence[AccountSummary],
     account_id: int | None,
     *,
-    outcome: Outcome | None = None,
+    error: PortalError | None = None,
 ) -> Response[str]:
-    """Account, health, keys as far as people may see them, webhook address, and the way out."""
+    """Account, health, keys as far as people may see them, webhook, sync, features, and the ways out."""
     account = find_account(accounts, account_id)
-    board = finished_board(plugin.checks, outcome.results) if outcome else waiting_board(plugin.checks)
+    run = await last_run(subject_of_account(account.id))
+    board = finished_board(plugin.checks, run.results) if run else waiting_board(plugin.checks)
+    day = await last_day(account.id)
     return page(
         request,
-        "accounts/connected.html",
+        "connected/show.html",
+        status=error.status_code if error else 200,
         plugin=plugin,
         connection=account,
         accounts=accounts,
         health=STATES[account.state],
-        credentials=await _shown(account.id, plugin),
+        detail=await connection_detail(account, plugin),
+        day=day,
+        chart=chart_of_day(day, zone_hours=_hours(day, request.visit.time_zone)),
         endpoint_url=await saved_endpoint_url(account.id, plugin),
         endpoint_warning=_endpoint_warning(plugin),
         extra=plugin.slots.get("account.connected", ""),
-        url=provider_url(plugin),
+        entries=await timeline("connected_account", account.id, limit=ENTRIES_SHOWN),
+        url=form_pages.provider_url(plugin),
         may_write=request.user.role.covers(Role.ADMIN),
+        can_replace=bool(plugin.endpoint_feature) and account.can(plugin.endpoint_feature),
+        refusals=await refusal_words(account.id),
+        may_go_live=account.mode is Mode.TEST and all(other.mode is Mode.TEST for other in accounts),
         board=board,
-        check_form=RECHECK_FORM,
-        check_url=f"{provider_url(plugin)}/validate",
+        ran_at=run.ran_at if run else None,
+        error=error,
+        **form_pages.check_context(plugin, RECHECK_FORM, "recheck", "mend"),
     )
 
 
@@ -72,31 +88,30 @@ async def disconnect_page(
     account: AccountSummary,
     *,
     feedback: FieldFeedback | None = None,
+    remove_endpoint: bool = False,
 ) -> Response[str]:
     """The consequences from real rows, and the name to type."""
     return page(
         request,
-        "accounts/disconnect.html",
+        "connected/disconnect.html",
         status=422 if feedback else 200,
         failed=bool(feedback),
         plugin=plugin,
         connection=account,
-        url=provider_url(plugin),
+        url=form_pages.provider_url(plugin),
         effects=[effect.text for effect in await consequences(account.id, plugin)],
+        can_remove=bool(plugin.endpoint_feature) and account.can(plugin.endpoint_feature),
+        remove_endpoint=remove_endpoint,
         feedback=feedback,
     )
+
+
+def _hours(day: DayOfEvents, zone: str) -> tuple[str, ...]:
+    return tuple(f"{hour.hour.astimezone(ZoneInfo(zone)):%H:%M}" for hour in day.hours)
 
 
 def _endpoint_warning(plugin: Plugin) -> str:
     settings = current_settings()
     # The sandbox runs beside the portal, so the address needs to reach no further.
-    return "" if sandbox_is_on(plugin, settings) else reachability_warning(settings, plugin.manifest.title)
-
-
-async def _shown(account_id: int, plugin: Plugin) -> list[tuple[str, str]]:
-    """(label, masked value) of every credential, in the order of the form."""
-    rows = await ConnectedAccount.raw(
-        "SELECT shown_credentials FROM connected_account WHERE id = {}", account_id
-    )
-    shown: dict[str, str] = json.loads(rows[0]["shown_credentials"])
-    return [(spec.label, shown[spec.name]) for spec in plugin.credentials if spec.name in shown]
+    on_sandbox = form_pages.sandbox_is_on(plugin, settings)
+    return "" if on_sandbox else reachability_warning(settings, plugin.manifest.title)

@@ -1,0 +1,261 @@
+"""Replacing credentials of a saved connection: the key at once, a signing secret with a day of overlap."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from asyncpg import Record
+
+from portal.accounts.rechecks import saved_context
+from portal.accounts.services import AccountDisconnected, AccountSummary, credential_place, wake_work
+from portal.audit.services import SYSTEM, Actor, record
+from portal.contract.errors import ProviderError
+from portal.contract.loading import plugin_by_id
+from portal.contract.plugin import AccountIdentity, CredentialField, Plugin
+from portal.contract.secrets import Secret
+from portal.database.transaction import Connection, connection, transaction
+from portal.errors import Conflict, NotFound, PortalError
+from portal.security.sealing import open_sealed, seal
+
+OVERLAP = timedelta(hours=24)
+QUIET = timedelta(hours=1)
+"""A replaced secret that signed nothing for so long, while the new one did, can go."""
+logger = logging.getLogger("portal.accounts")
+
+
+class WrongAccount(Conflict):
+    """The new key opens another account, or the other mode. A connection never changes whose it is."""
+
+    code = "WRONG_ACCOUNT"
+
+
+class OverlapOpen(Conflict):
+    """A signing secret was replaced less than a day ago, and the one before it is still accepted."""
+
+    code = "OVERLAP_OPEN"
+
+
+class NothingNew(PortalError):
+    """Every value is the one that is saved."""
+
+    code = "NOTHING_NEW"
+    status_code = 422
+
+
+def require_same_account(account: AccountSummary, identity: AccountIdentity) -> None:
+    """Refuse credentials of another account or mode.
+
+    Raises:
+        WrongAccount: they are.
+    """
+    if identity.external_id != account.external_id:
+        raise WrongAccount(
+            f"This key belongs to {identity.title}. You are connected to {account.title}.",
+            hint="Disconnect first to change account.",
+        )
+    if identity.mode is not account.mode:
+        raise WrongAccount(
+            f"This is a {identity.mode} key. This connection is in {account.mode} mode.",
+            hint="Live and test are two connections: connect the other mode beside this one.",
+        )
+
+
+async def replace_credentials(
+    account_id: int, plugin: Plugin, new: Mapping[str, Secret], *, actor: Actor
+) -> tuple[str, ...]:
+    """Save new credentials of the same account; returns the labels of those that changed.
+
+    A connection that was broken works again, and what waited for it is done.
+
+    Raises:
+        NothingNew: there is nothing to change.
+        OverlapOpen: the signing secret before the present one is still accepted.
+        AccountDisconnected: the connection was ended meanwhile.
+    """
+    async with transaction() as tx:
+        row = await _locked(tx.connection, account_id)
+        fields = tuple(spec for spec in plugin.credentials if _differs(row, spec, new.get(spec.name)))
+        if not fields:
+            raise NothingNew("Nothing is different.", hint="Enter a new key or a new signing secret.")
+        change = _Change(row, plugin, fields, new, actor)
+        await _store(tx.connection, change)
+        await wake_work(tx.connection, account_id)
+        await _note(tx.connection, change)
+    return tuple(spec.label for spec in fields)
+
+
+async def finish_overlap(account_id: int, *, actor: Actor) -> str:
+    """Stop accepting the replaced signing secret and erase it; returns the connection's title.
+
+    The endpoint that it belonged to, if the portal made a second one, is deleted at the provider first.
+
+    Raises:
+        Conflict: there is none.
+        ProviderError: the old endpoint could not be deleted, so its secret is still needed.
+    """
+    async with connection() as held:
+        plugin_id = await held.fetchval("SELECT plugin FROM connected_account WHERE id = $1", account_id)
+    if plugin := plugin_by_id(plugin_id or ""):
+        await plugin.retire_endpoint(await saved_context(account_id, plugin))
+    return await _erase_previous(account_id, actor)
+
+
+async def end_overlaps() -> None:
+    """End every overlap whose day is over. A provider that is away does not keep an old secret alive."""
+    async with connection() as held:
+        rows = await held.fetch("SELECT id FROM connected_account WHERE previous_until < now()")
+    for row in rows:
+        try:
+            await finish_overlap(row["id"], actor=SYSTEM)
+        except ProviderError as error:
+            logger.warning("the replaced endpoint of connection %s stays: %s", row["id"], error.code)
+            await _erase_previous(row["id"], SYSTEM)
+        except (Conflict, NotFound):
+            continue  # somebody ended it, or the connection, a moment ago
+
+
+def is_safe_to_remove(previous_used_at: datetime | None, secret_used_at: datetime | None) -> bool:
+    """Whether the replaced secret is no longer in use: the new one signs, and the old one has been quiet."""
+    if secret_used_at is None:
+        return False
+    return previous_used_at is None or datetime.now(UTC) - previous_used_at > QUIET
+
+
+async def _locked(held: Connection, account_id: int) -> Record:
+    row: Record | None = await held.fetchrow(
+        """
+        SELECT id, title, mode, state, sealed_credentials, shown_credentials, credentials_noted,
+               sealed_previous, coalesce(previous_until > now(), false) AS overlaps
+        FROM connected_account WHERE id = $1 FOR UPDATE
+        """,
+        account_id,
+    )
+    if row is None:
+        raise NotFound("There is no such account.")
+    if row["state"] == "disconnected":
+        raise AccountDisconnected(f"{row['title']} is disconnected.", hint="Connect the account again.")
+    return row
+
+
+def _differs(row: Record, spec: CredentialField, value: Secret | None) -> bool:
+    if not value:
+        return False
+    text = json.loads(row["sealed_credentials"]).get(spec.name)
+    return text is None or open_sealed(text, context=_place(row, spec.name)) != value
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """New credentials on their way into a connection's row."""
+
+    row: Record
+    plugin: Plugin
+    fields: tuple[CredentialField, ...]
+    """Those that differ from what is saved."""
+    new: Mapping[str, Secret]
+    actor: Actor
+
+    def merged(self, column: str, fresh: Mapping[str, Any]) -> str:
+        """What a column of field -> value holds afterwards."""
+        return json.dumps({**json.loads(self.row[column]), **fresh})
+
+    def sealed(self) -> str:
+        """Every credential, the new ones sealed for the same place as the old."""
+        names = [spec.name for spec in self.fields]
+        fresh = {name: seal(self.new[name], context=_place(self.row, name)) for name in names}
+        return self.merged("sealed_credentials", fresh)
+
+    def shown(self) -> str:
+        """What people may see of them."""
+        fresh = {spec.name: self.plugin.mask(spec.name, self.new[spec.name]) for spec in self.fields}
+        return self.merged("shown_credentials", fresh)
+
+    def noted(self) -> str:
+        """Who entered them."""
+        fresh = dict.fromkeys((spec.name for spec in self.fields), noted_by(self.actor))
+        return self.merged("credentials_noted", fresh)
+
+    def replaced(self) -> dict[str, str]:
+        """The sealed signing secrets that are replaced: they open at the same place as before."""
+        sealed = json.loads(self.row["sealed_credentials"])
+        found = {spec.name: sealed[spec.name] for spec in self.fields if spec.webhook and spec.name in sealed}
+        if found and self.row["overlaps"]:
+            raise OverlapOpen(
+                "The signing secret before this one is still accepted.",
+                hint="Remove the old secret first, or wait until its 24 hours are over.",
+            )
+        return found
+
+
+async def _store(held: Connection, change: _Change) -> None:
+    replaced = change.replaced()
+    await held.execute(
+        """
+        UPDATE connected_account SET sealed_credentials = $2::jsonb, shown_credentials = $3::jsonb,
+               credentials_noted = $4::jsonb, state = 'ready', health_reason = '', verified_at = now(),
+               sealed_previous = CASE WHEN $5 THEN $6::jsonb ELSE sealed_previous END,
+               previous_until = CASE WHEN $5 THEN now() + $7::interval ELSE previous_until END,
+               previous_used_at = CASE WHEN $5 THEN secret_used_at ELSE previous_used_at END,
+               secret_used_at = CASE WHEN $5 THEN NULL ELSE secret_used_at END,
+               version = version + 1
+        WHERE id = $1
+        """,
+        change.row["id"],
+        change.sealed(),
+        change.shown(),
+        change.noted(),
+        bool(replaced),
+        json.dumps(replaced),
+        OVERLAP,
+    )
+
+
+def noted_by(actor: Actor) -> dict[str, str]:
+    """Who entered a credential, and when, as it is kept beside it."""
+    return {"by": actor.name, "at": datetime.now(UTC).isoformat()}
+
+
+async def _erase_previous(account_id: int, actor: Actor) -> str:
+    async with transaction() as tx:
+        row = await _locked(tx.connection, account_id)
+        if not json.loads(row["sealed_previous"]):
+            raise Conflict("There is no old secret any more.")
+        await tx.connection.execute(
+            """
+            UPDATE connected_account SET sealed_previous = '{}', previous_until = NULL,
+                   previous_used_at = NULL, version = version + 1 WHERE id = $1
+            """,
+            account_id,
+        )
+        await record(
+            tx.connection,
+            actor=actor,
+            action="account.old_secret_removed",
+            words=f"{row['title']}: the old signing secret is no longer accepted.",
+            subject=("connected_account", account_id),
+            mode=row["mode"],
+        )
+    return str(row["title"])
+
+
+async def _note(held: Connection, change: _Change) -> None:
+    row, title = change.row, change.plugin.manifest.title
+    labels = " and ".join(spec.label.lower() for spec in change.fields)
+    await record(
+        held,
+        actor=change.actor,
+        action="account.rotated",
+        words=f"Replaced the {labels} of {title} account {row['title']} ({row['mode']} mode).",
+        subject=("connected_account", row["id"]),
+        mode=row["mode"],
+        details={"changed": [spec.name for spec in change.fields]},
+    )
+
+
+def _place(row: Record, field: str) -> tuple[str, ...]:
+    return credential_place(row["id"], row["mode"], field)
