@@ -73,6 +73,7 @@ async def used(account: Connected) -> tuple[bool, bool]:
         row = await tx.connection.fetchrow(
             "SELECT secret_used_at, previous_used_at FROM connected_account WHERE id = $1", account.id
         )
+    assert row is not None
     return row["secret_used_at"] is not None, row["previous_used_at"] is not None
 
 
