@@ -9,14 +9,19 @@ from typing import ClassVar
 
 from plugins.stripe.checks import CHECKS
 from plugins.stripe.gateway.client import close_clients
-from plugins.stripe.services import connections, payments, webhooks
+from plugins.stripe.help import HELP_PAGES
+from plugins.stripe.rights import ENDPOINT_FEATURE, RIGHTS
+from plugins.stripe.services import connections, payments, repairs, webhooks
 from portal.sdk import (
     Account,
     AccountIdentity,
     Check,
+    CheckContext,
     CredentialField,
     Effect,
+    Feature,
     FieldFeedback,
+    HelpPage,
     LocalService,
     Manifest,
     Mode,
@@ -25,6 +30,7 @@ from portal.sdk import (
     PayPage,
     Plugin,
     ReceivedEvent,
+    Repaired,
     Secret,
     Settings,
 )
@@ -44,7 +50,10 @@ class StripePlugin(Plugin):
     )
     credentials: ClassVar[tuple[CredentialField, ...]] = connections.FIELDS
     checks: ClassVar[tuple[Check, ...]] = CHECKS
+    features: ClassVar[tuple[Feature, ...]] = tuple(right.feature for right in RIGHTS)
+    endpoint_feature: ClassVar[str] = ENDPOINT_FEATURE
     capabilities: ClassVar[frozenset[str]] = frozenset({"payments", "invoice_sync"})
+    help_pages: ClassVar[tuple[HelpPage, ...]] = HELP_PAGES
     slots: ClassVar[Mapping[str, str]] = {
         "connect.help": "stripe/connect_help.html",
         "account.connected": "stripe/connected.html",
@@ -90,6 +99,27 @@ class StripePlugin(Plugin):
     async def disconnect_effects(self, account: Account) -> Sequence[Effect]:
         """What goes on in Stripe after a disconnect."""
         return await connections.disconnect_effects(account)
+
+    async def repair(self, name: str, context: CheckContext) -> Repaired:
+        """Mend in Stripe what a check offered to mend."""
+        mend = repairs.REPAIRS.get(name)
+        return await (mend(context) if mend else super().repair(name, context))
+
+    async def replace_endpoint(self, context: CheckContext) -> Repaired:
+        """A second endpoint that sends nothing yet, with a new signing secret."""
+        return await repairs.replace_endpoint(context)
+
+    async def open_endpoint(self, context: CheckContext) -> None:
+        """Let the second endpoint send every event."""
+        await repairs.open_endpoint(context)
+
+    async def retire_endpoint(self, context: CheckContext) -> None:
+        """Delete the endpoint that the second one replaced."""
+        await repairs.retire_endpoint(context)
+
+    async def remove_endpoint(self, account: Account, endpoint_url: str, settings: Settings) -> int:
+        """Delete every endpoint at this address."""
+        return await repairs.remove_endpoint(account, endpoint_url, settings)
 
     def mask(self, name: str, value: Secret) -> str:
         """`rk_test_…x7Qd`; the publishable key in full."""
