@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from plugins.stripe.gateway import accounts, endpoints, probes
 from plugins.stripe.gateway.probes import Probe
 from plugins.stripe.rights import Right, right_for
-from portal.sdk import CheckContext, Secret, Settings
+from portal.sdk import AccountAuthFailed, CheckContext, ProviderError, Secret, Settings
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -46,7 +46,9 @@ async def endpoints_of(context: CheckContext) -> list[endpoints.WebhookEndpoint]
 
 
 async def probe_of(context: CheckContext, right: Right) -> Probe:
-    """Whether the key has a right."""
+    """Whether the key has a right. What is read anyway is its own probe."""
+    if right.service == "accounts":
+        return await _probe_account(context)
     return await _once(context, f"probe {right.service}", lambda: _probe(right, *_who(context)))
 
 
@@ -90,6 +92,18 @@ async def _read_account(key: Secret, settings: Settings) -> accounts.StripeAccou
         return await accounts.read_account(key, settings)
     except accounts.AccountHidden as hidden:
         return hidden
+
+
+async def _probe_account(context: CheckContext) -> Probe:
+    try:
+        await account_of(context)
+    except accounts.AccountHidden as hidden:
+        return Probe(allowed=False, right=hidden.right)
+    except AccountAuthFailed:
+        raise
+    except ProviderError as error:
+        return Probe(allowed=None, why=error.message)
+    return Probe(allowed=True)
 
 
 async def _probe(right: Right, key: Secret, settings: Settings) -> Probe:

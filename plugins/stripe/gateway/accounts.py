@@ -13,6 +13,7 @@ from plugins.stripe.gateway.client import (
     ObjectMissing,
     PermissionMissing,
     client_for,
+    right_in,
     translated_errors,
 )
 from portal.sdk import Secret, Settings
@@ -23,8 +24,8 @@ ACCOUNT_IN_MESSAGE = re.compile(r"account '(acct_[A-Za-z0-9]+)'")
 class AccountHidden(PermissionMissing):
     """The key may not read the account. `account_id` is known when the refusal named it."""
 
-    def __init__(self, account_id: str | None) -> None:
-        super().__init__("The key may not read the account.", right="rak_accounts_kyc_basic_read")
+    def __init__(self, account_id: str | None, *, right: str = "") -> None:
+        super().__init__("The key may not read the account.", right=right)
         self.account_id = account_id
 
 
@@ -64,8 +65,9 @@ async def read_account(key: Secret, settings: Settings) -> StripeAccount:
         try:
             found = await services.accounts.retrieve_current_async()
         except stripe_sdk.PermissionError as error:
-            named = ACCOUNT_IN_MESSAGE.search(str(getattr(error.error, "message", "")))
-            raise AccountHidden(named[1] if named else None) from None
+            message = str(getattr(error.error, "message", ""))
+            named = ACCOUNT_IN_MESSAGE.search(message)
+            raise AccountHidden(named[1] if named else None, right=right_in(message)) from None
     return _account(found)
 
 

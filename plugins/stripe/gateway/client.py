@@ -122,6 +122,12 @@ def translated_errors(*, write: bool = False) -> Iterator[None]:
         raise _no_answer(write=write) from None
 
 
+def right_in(message: str) -> str:
+    """Stripe's name of the right that a refusal asks for, or an empty text."""
+    start = message.find("'rak_")
+    return message[start + 1 : message.index("'", start + 1)] if start >= 0 else ""
+
+
 async def close_clients() -> None:
     """Close the HTTP client of the running loop."""
     client = _clients.pop(asyncio.get_running_loop(), None)
@@ -173,7 +179,7 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
         case stripe_sdk.AuthenticationError():
             ours: ProviderError = _refused_key(code)
         case stripe_sdk.PermissionError():
-            right = _right_in(message)
+            right = right_in(message)
             named = f" ({right})" if right else ""
             ours = PermissionMissing(f"The key lacks a permission{named}.", right=right)
         case stripe_sdk.RateLimitError():
@@ -227,8 +233,3 @@ def _retry_after(error: stripe_sdk.StripeError) -> float | None:
 
 def _header(error: stripe_sdk.StripeError, name: str) -> str:
     return next((str(v) for k, v in dict(error.headers or {}).items() if str(k).lower() == name), "")
-
-
-def _right_in(message: str) -> str:
-    start = message.find("'rak_")
-    return message[start + 1 : message.index("'", start + 1)] if start >= 0 else ""
