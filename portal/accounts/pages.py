@@ -92,7 +92,7 @@ async def empty_form(
 def answered_form(attempt: Attempt, *, problems: Sequence[Problem] = ()) -> FormPage:
     """The form after a submit without scripts. Good secrets are kept sealed for a while, never shown."""
     plugin = attempt.plugin
-    kept = "" if attempt.refused else _kept(attempt)
+    kept = _kept(attempt)
     shown = attempt.typed if attempt.purpose is Purpose.ROTATE else attempt.values
     fields = forms.fill(plugin, shown, attempt.feedback, kept=bool(kept))
     form = _form(plugin, attempt.purpose, attempt.account, url=attempt.context.endpoint_url, fields=fields)
@@ -273,7 +273,7 @@ def _kept(attempt: Attempt) -> str:
     secrets = {
         spec.name: attempt.typed[spec.name]
         for spec in attempt.plugin.credentials
-        if spec.secret and attempt.typed[spec.name]
+        if spec.secret and attempt.typed[spec.name] and attempt.feedback[spec.name].tone != "bad"
     }
     if not secrets:
         return ""

@@ -147,7 +147,7 @@ def result_row(check: Check, result: CheckResult) -> CheckRow:
         fix_label=result.fix_label,
         help_href=help_href(result.code) if result.code else "",
         repairs=result.repairs,
-        again=check.id,
+        again="" if result.status is CheckStatus.PASSED else check.id,
     )
 
 

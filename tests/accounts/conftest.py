@@ -12,6 +12,8 @@ from tests.accounts import fakes
 @pytest.fixture(autouse=True)
 def good_answers() -> Iterator[None]:
     """Every check passes unless the test says otherwise."""
-    fakes.ANSWERS.clear()
+    for memory in (fakes.ANSWERS, fakes.ASKED, fakes.REFUSES):
+        memory.clear()
     yield
-    fakes.ANSWERS.clear()
+    for memory in (fakes.ANSWERS, fakes.ASKED, fakes.REFUSES):
+        memory.clear()

@@ -9,13 +9,14 @@ from typing import ClassVar
 from portal.accounts.connections import NewConnection, save_connection
 from portal.accounts.endpoints import pending_endpoint
 from portal.audit.services import Actor
-from portal.contract.checks import Check, CheckContext, CheckResult, CheckStatus
+from portal.contract.checks import Check, CheckContext, CheckResult, CheckStatus, Repair
 from portal.contract.facts import Mode
 from portal.contract.plugin import (
     Account,
     AccountIdentity,
     CredentialField,
     Effect,
+    Feature,
     FieldFeedback,
     Manifest,
     PayableInvoice,
@@ -23,23 +24,38 @@ from portal.contract.plugin import (
     PayPage,
     Plugin,
     ReceivedEvent,
+    Repaired,
 )
 from portal.contract.secrets import Secret
+from portal.errors import NotFound, PortalError
 from portal.settings import Settings, current_settings
 
 ANA = Actor("person", "1", "Ana Duarte")
 PUBLIC, SECRET, SIGNING = "pub_0123456789", "key_test_0123456789", "sign_0123456789"
 CREDENTIALS = {"public_key": PUBLIC, "secret_key": SECRET, "signing": SIGNING}
+NEW_SIGNING = "sign_new_0123456789"
 PASSED = CheckResult(CheckStatus.PASSED, "Fine.")
 ANSWERS: dict[str, CheckResult] = {}
 """What the checks answer; a test fills it, the fixture empties it."""
+ASKED: list[str] = []
+"""What was asked of Acme, in order: checks, repairs, endpoint work. The fixture empties it."""
+REFUSES: dict[str, PortalError] = {}
+"""What Acme refuses to do, and how; the fixture empties it."""
+
+
+def _ask(what: str) -> None:
+    ASKED.append(what)
+    if what in REFUSES:
+        raise REFUSES[what]
 
 
 async def _account(_: CheckContext) -> CheckResult:
+    _ask("account")
     return ANSWERS.get("account", PASSED)
 
 
 async def _events(_: CheckContext) -> CheckResult:
+    _ask("events")
     return ANSWERS.get("events", PASSED)
 
 
@@ -50,13 +66,26 @@ class Acme(Plugin):
     credentials: ClassVar[tuple[CredentialField, ...]] = (
         CredentialField("public_key", "Public key", "Starts with `pub_`."),
         CredentialField("secret_key", "Secret key", "Starts with `key_`.", secret=True),
-        CredentialField("signing", "Signing secret", "Starts with `sign_`.", secret=True, webhook=True),
+        CredentialField(
+            "signing",
+            "Signing secret",
+            "Starts with `sign_`.",
+            secret=True,
+            webhook=True,
+            offer=Repair("make_endpoint", "Create it for me"),
+        ),
     )
     checks: ClassVar[tuple[Check, ...]] = (
         Check("account", "Account", "Asks who it is.", _account),
         Check("events", "Events", "Asks for events.", _events, needs=("account",)),
     )
     capabilities: ClassVar[frozenset[str]] = frozenset({"payments"})
+    features: ClassVar[tuple[Feature, ...]] = (
+        Feature("endpoints", "Endpoints made for you"),
+        Feature("rockets", "Rockets on demand"),
+    )
+    endpoint_feature: ClassVar[str] = "endpoints"
+    test_event_check: ClassVar[str] = "events"
 
     def check_field(self, name: str, values: Mapping[str, Secret], *, edited: bool) -> FieldFeedback:
         """Prefixes, and a public key that must not be used with a live one."""
@@ -79,9 +108,53 @@ class Acme(Plugin):
         credentials: Mapping[str, Secret],
         settings: Settings,  # noqa: ARG002 - the contract's
     ) -> AccountIdentity:
-        """Always the same account, in the mode of the key."""
+        """The account that the key names, in the mode of the key."""
+        _ask("identify")
         mode = Mode.LIVE if "live" in credentials["secret_key"].reveal() else Mode.TEST
+        if "_ltd_" in credentials["secret_key"].reveal():
+            return AccountIdentity("acme_2", "Acme Ltd", mode)
         return AccountIdentity("acme_1", "Northwind", mode)
+
+    async def repair(
+        self,
+        name: str,
+        context: CheckContext,  # noqa: ARG002 - the contract's
+    ) -> Repaired:
+        """Makes an endpoint; knows nothing else."""
+        _ask(name)
+        if name != "make_endpoint":
+            raise NotFound("There is no such repair.")
+        return Repaired("The endpoint was made.", {"signing": Secret(NEW_SIGNING)})
+
+    async def replace_endpoint(
+        self,
+        context: CheckContext,  # noqa: ARG002 - the contract's
+    ) -> Repaired:
+        """A second endpoint."""
+        _ask("replace_endpoint")
+        return Repaired("A second endpoint was made.", {"signing": Secret(NEW_SIGNING)})
+
+    async def open_endpoint(self, context: CheckContext) -> None:
+        """It must know the new secret by now."""
+        _ask(f"open_endpoint with …{context.credentials['signing'].tail}")
+
+    async def retire_endpoint(
+        self,
+        context: CheckContext,  # noqa: ARG002 - the contract's
+    ) -> None:
+        """The first endpoint goes."""
+        _ask("retire_endpoint")
+
+    async def remove_endpoint(
+        self,
+        account: Account,
+        endpoint_url: str,  # noqa: ARG002 - the contract's
+        settings: Settings,  # noqa: ARG002 - the contract's
+    ) -> int:
+        """Every endpoint goes; the key must still be known."""
+        assert account.credentials
+        _ask("remove_endpoint")
+        return 1
 
     def receive_event(
         self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret], now: datetime

@@ -10,13 +10,25 @@ import pytest
 from litestar import Litestar
 
 from portal.accounts.allowances import RUNS
+from portal.accounts.services import connected_accounts, load_account
 from portal.app import create_app
 from portal.contract.checks import CheckResult, CheckStatus
+from portal.contract.errors import ProviderUnavailable
 from portal.contract.plugin import LoadedPlugin
 from portal.database.transaction import connection
 from portal.settings import Settings
 from portal.web.request import Role
-from tests.accounts.fakes import ANSWERS, CREDENTIALS, SECRET, SIGNING, Acme, connect_acme
+from tests.accounts.fakes import (
+    ANSWERS,
+    ASKED,
+    CREDENTIALS,
+    NEW_SIGNING,
+    REFUSES,
+    SECRET,
+    SIGNING,
+    Acme,
+    connect_acme,
+)
 from tests.builders import make_organisation
 from tests.visitors import Visitor, add_person, sign_in_as
 
@@ -276,3 +288,112 @@ async def test_nobody_gets_in_without_a_session(acme_app: Litestar, database: No
     assert (await stranger.get(LIST)).status_code in (303, 401)
     assert (await stranger.post(f"{ACME}/validate", CREDENTIALS)).status_code in (303, 401)
     await stranger.http.aclose()
+
+
+async def streamed(ana: Visitor, path: str, **fields: str) -> str:
+    return (await ana.post(f"{ACME}/{path}", fields, hx_request="true")).text
+
+
+async def test_one_row_is_asked_again_and_the_others_stand(ana: Visitor) -> None:
+    ANSWERS["events"] = REFUSED
+    await ana.post(f"{ACME}/validate", CREDENTIALS)
+    ASKED.clear()
+    del ANSWERS["events"]
+    text = await streamed(ana, "validate", **CREDENTIALS, only="events")
+    assert ASKED == ["events"]
+    assert 'hx-target="#check-account"' not in text
+    assert "All 2 checks passed" in text
+
+
+async def test_a_row_of_other_values_is_not_believed(ana: Visitor) -> None:
+    await ana.post(f"{ACME}/validate", CREDENTIALS)
+    ASKED.clear()
+    await streamed(ana, "validate", **{**CREDENTIALS, "signing": "sign_0000000000"}, only="events")
+    assert ASKED == ["account", "events"]
+
+
+async def test_save_asks_only_what_was_not_passed_for_these_values(ana: Visitor) -> None:
+    await ana.post(f"{ACME}/validate", CREDENTIALS)
+    ASKED.clear()
+    assert (await ana.post(f"{ACME}/connect", CREDENTIALS)).status_code == 303
+    assert ASKED == ["identify"]
+
+
+async def test_save_asks_everything_for_values_that_were_never_checked(ana: Visitor) -> None:
+    await ana.post(f"{ACME}/validate", {**CREDENTIALS, "signing": "sign_0000000000"})
+    ASKED.clear()
+    assert (await ana.post(f"{ACME}/connect", CREDENTIALS)).status_code == 303
+    assert ASKED == ["account", "events", "identify"]
+
+
+async def test_a_check_that_did_not_pass_is_asked_again_by_save(ana: Visitor) -> None:
+    ANSWERS["events"] = REFUSED
+    await ana.post(f"{ACME}/validate", CREDENTIALS)
+    ASKED.clear()
+    assert (await ana.post(f"{ACME}/connect", CREDENTIALS)).status_code == 422
+    assert ASKED == ["events"]
+
+
+async def test_a_repair_brings_the_secret_that_nobody_has_to_paste(ana: Visitor) -> None:
+    keys = {**CREDENTIALS, "signing": ""}
+    page = await ana.get(ACME)
+    assert "Create it for me" in page.text
+    answer = await ana.post(f"{ACME}/repair", {**keys, "repair": "make_endpoint"})
+    assert "The endpoint was made." in answer.text
+    assert "All 2 checks passed" in answer.text
+    assert NEW_SIGNING not in answer.text
+    assert (await ana.post(f"{ACME}/connect", keys)).status_code == 303
+    account = await load_account((await connected_accounts("acme"))[0].id)
+    assert account.credentials["signing"].reveal() == NEW_SIGNING
+
+
+async def test_what_a_repair_brought_is_stored_sealed_at_once(ana: Visitor) -> None:
+    await streamed(ana, "repair", **{**CREDENTIALS, "signing": ""}, repair="make_endpoint")
+    async with connection() as held:
+        row = await held.fetchrow("SELECT sealed_credentials, made_for FROM pending_endpoint")
+    assert row is not None
+    assert row["sealed_credentials"] != "{}"
+    assert NEW_SIGNING not in str(dict(row))
+
+
+async def test_what_a_repair_brought_is_not_used_for_other_keys(ana: Visitor) -> None:
+    await streamed(ana, "repair", **{**CREDENTIALS, "signing": ""}, repair="make_endpoint")
+    other = {**CREDENTIALS, "secret_key": "key_test_1111111111", "signing": ""}
+    answer = await ana.post(f"{ACME}/connect", other)
+    assert answer.status_code == 422
+    assert "Enter the signing secret." in answer.text
+
+
+async def test_a_repair_that_cannot_be_done_says_so_and_keeps_the_form(ana: Visitor) -> None:
+    REFUSES["make_endpoint"] = ProviderUnavailable("Acme is away.", hint="Press it again.")
+    answer = await ana.post(f"{ACME}/repair", {**CREDENTIALS, "signing": "", "repair": "make_endpoint"})
+    assert answer.status_code == 503
+    assert "Acme is away. Press it again." in answer.text
+    assert hidden(answer.text, "kept")
+
+
+async def test_a_repair_needs_keys_that_can_be_used(ana: Visitor) -> None:
+    answer = await ana.post(f"{ACME}/repair", {**CREDENTIALS, "secret_key": "x", "repair": "make_endpoint"})
+    assert answer.status_code == 422
+    assert ASKED == []
+
+
+async def test_a_repair_is_noted(ana: Visitor) -> None:
+    await streamed(ana, "repair", **{**CREDENTIALS, "signing": ""}, repair="make_endpoint")
+    async with connection() as held:
+        words = await held.fetchval("SELECT words FROM audit_entry WHERE action = 'account.repaired'")
+    assert words == "Acme: The endpoint was made."
+
+
+async def test_a_feature_that_the_key_does_not_allow_is_off_and_says_why(ana: Visitor) -> None:
+    off = CheckResult(CheckStatus.WARNING, "One is missing.", features_off={"rockets": "Rockets are locked."})
+    ANSWERS["account"] = off
+    asked = await ana.post(f"{ACME}/connect", CREDENTIALS)
+    form = {**CREDENTIALS, "accepted": hidden(asked.text, "accepted")}
+    saved = await ana.post(f"{ACME}/connect", form)
+    assert saved.status_code == 303
+    page = (await ana.get(saved.headers["location"])).text
+    assert "Off: Rockets are locked." in page
+    account = await load_account((await connected_accounts("acme"))[0].id)
+    assert not account.can("rockets")
+    assert account.can("endpoints")
