@@ -29,6 +29,7 @@ from tests.security.rings import add, change, own_key_file, secrets_in
 
 Run: TypeAlias = subprocess.CompletedProcess[str]
 Portal: TypeAlias = Callable[..., Run]
+COMMAND_SECONDS = 30
 ROWS = 450
 """Two full batches and a part of one."""
 
@@ -51,20 +52,31 @@ def portal(path: Path, tmp_path: Path, settings: Settings) -> Portal:
 
     def run(*arguments: str, **variables: str) -> Run:
         hidden = [*secrets_in(path), *KEYS.values()] if path.exists() else list(KEYS.values())
-        done = subprocess.run(
-            [sys.executable, "-m", "portal", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **own, **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_whole([*arguments], {**own, **variables})
         hidden += secrets_in(path) if path.exists() and done.returncode == 0 else []
         assert [secret for secret in hidden if secret in done.stdout + done.stderr] == []
         return done
 
     return run
+
+
+def run_whole(arguments: list[str], variables: dict[str, str]) -> Run:
+    """One that starts although it must not ends with all that it started."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portal", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=COMMAND_SECONDS)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def address_of(settings: Settings) -> str:

@@ -167,7 +167,7 @@ def _watch() -> _Watch:
 def _outside(path: Path) -> tuple[int, ...]:
     """What tells one content of the file from another without reading it; empty when there is none."""
     try:
-        seen = path.stat()
+        seen = os.stat(path)  # noqa: PTH116 - twice as fast, and on the way of every secret
     except OSError:
         return ()
     return (seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size)

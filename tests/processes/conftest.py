@@ -9,7 +9,7 @@ import pytest
 from tests.processes.deliveries import Sender, sender_to
 from tests.processes.products import Product, running_product
 
-INVOICES = 24
+INVOICES = 25
 TWO_OF_EACH = {"PORTAL_WEB_WORKERS": "2", "PORTAL_WORKER_PROCESSES": "2"}
 
 
