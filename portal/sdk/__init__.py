@@ -53,6 +53,8 @@ from portal.sdk.work import Reading, Subject, apply_reading, run_event, run_task
 from portal.settings import LOOPBACK, Settings, current_settings
 from portal.sync.services import Task, renew_key
 from portal.webhooks.processing import StoredEvent, object_lock
+from portal.webhooks.proofs import SeenDelivery, WaitingProof, delivery_proof
+from portal.webhooks.reach import Answerer, Reached, reach_endpoint
 
 __all__ = [
     "LOOPBACK",
@@ -60,6 +62,7 @@ __all__ = [
     "AccountAuthFailed",
     "AccountIdentity",
     "AccountNotReady",
+    "Answerer",
     "AttemptsUnderWay",
     "Check",
     "CheckContext",
@@ -96,22 +99,27 @@ __all__ = [
     "PortalError",
     "ProviderError",
     "ProviderUnavailable",
+    "Reached",
     "Reading",
     "ReceivedEvent",
     "Repair",
     "Repaired",
     "Secret",
+    "SeenDelivery",
     "Settings",
     "StoredEvent",
     "Subject",
     "Task",
+    "WaitingProof",
     "apply_reading",
     "connection",
     "current_settings",
+    "delivery_proof",
     "execute_script",
     "load_account",
     "object_lock",
     "payable_invoice",
+    "reach_endpoint",
     "renew_key",
     "run_event",
     "run_task",

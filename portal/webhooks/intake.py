@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +14,22 @@ from portal.contract.errors import EventRefused
 from portal.contract.plugin import Account, Plugin, ReceivedEvent
 from portal.contract.secrets import Secret
 from portal.database.transaction import connection
+from portal.errors import PortalError
 from portal.failpoints import Failpoint, reach
+from portal.queue.connections import DATABASE_FAILED
 from portal.queue.rings import ring_now, rings_in_statement
 from portal.queue.statements import RING_FRESH
 from portal.security.tokens import Purpose, hash_token
 from portal.webhooks.deliveries import Delivery
 from portal.webhooks.loads import SharedLoads
 from portal.webhooks.notes import forget_notes, note_refusal, note_use
+from portal.webhooks.proofs import OpenProof, matching_proof, note_delivery
 
 CACHE_SECONDS = 5.0
 """How long a process may know a connection's secrets. They are read again before anything is refused, and
 the insert asks whether it is still connected."""
 CACHE_SIZE = 1000
+logger = logging.getLogger("portal.webhooks")
 
 
 class Outcome(StrEnum):
@@ -35,6 +40,8 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
     UNKNOWN = "unknown"
     """No connection has this address."""
+    NOTED = "noted"
+    """No connection has this address yet; somebody who fills in its form waited for this delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str,
         DatabaseBusy: nothing was stored; the provider will deliver again.
     """
     delivery = Delivery(plugin, hash_token(token, Purpose.WEBHOOK), body, headers, datetime.now(UTC))
+    proof = await matching_proof(delivery)
+    return await (_take(delivery) if proof is None else _take_beside(proof, delivery))
+
+
+async def _take(delivery: Delivery) -> Outcome:
     known = _known.get(delivery.token_hash)
     if known and known.until > time.monotonic():
         return await _accept(delivery, known, remembered=True)
@@ -85,6 +97,29 @@ def forget_connections() -> None:
     """Drop what this process knows of connections, for tests that change them."""
     _known.clear()
     forget_notes()
+
+
+async def _take_beside(proof: OpenProof, delivery: Delivery) -> Outcome:
+    """Take it in as ever, and note for the one who waits whether the secret they look at signed it."""
+    try:
+        outcome = await _take(delivery)
+    except EventRefused:
+        await _try_to_note(proof, delivery)
+        raise
+    if outcome is not Outcome.UNKNOWN:
+        await _try_to_note(proof, delivery)
+        return outcome
+    if await note_delivery(proof, delivery):
+        return Outcome.NOTED
+    raise EventRefused("The secret that is being checked did not sign this delivery.")
+
+
+async def _try_to_note(proof: OpenProof, delivery: Delivery) -> None:
+    """A note is for a person's eyes: its failure changes nothing of the answer."""
+    try:
+        await note_delivery(proof, delivery)
+    except (PortalError, *DATABASE_FAILED) as error:
+        logger.warning("a delivery was not noted for its proof: %s", type(error).__name__)
 
 
 async def _accept(delivery: Delivery, known: _Known | None, *, remembered: bool) -> Outcome:

@@ -33,6 +33,9 @@ from portal.sdk import (
 NOT_FOLLOWED = "Kept for the record: nothing here follows events of this type."
 LONGEST_ID = 255
 """Stripe's ids have no more characters."""
+CONNECTION_TEST = "A test event of the connection check."
+MARKER = "portal_probe"
+"""In the metadata of a customer that a check made to see its event arrive."""
 NOT_OURS = "It is about an invoice that was not made here."
 
 
@@ -63,6 +66,8 @@ async def locate(account: Account, event: StoredEvent) -> Subject | str:
     if what is None:
         return NOT_FOLLOWED
     if what is Follow.CUSTOMER:
+        if _is_connection_test(event):
+            return CONNECTION_TEST
         return Subject(f"customer:{event.object_id}", (event.object_id,))
     stripe_invoice = await _invoice_of(account, event)
     if stripe_invoice is None:
@@ -92,6 +97,11 @@ async def read_invoice_now(
     if invoice_id is None:
         return Reading(words=NOT_OURS, ignored=True)
     return reading_of_invoice(account, raw, invoice_id, events)
+
+
+def _is_connection_test(event: StoredEvent) -> bool:
+    snapshot: dict[str, Any] = json.loads(event.body)["data"]["object"]
+    return bool((snapshot.get("metadata") or {}).get(MARKER))
 
 
 async def _invoice_of(account: Account, event: StoredEvent) -> str | None:
