@@ -49,7 +49,11 @@ async def probe_of(context: CheckContext, right: Right) -> Probe:
     """Whether the key has a right. What is read anyway is its own probe."""
     if right.service == "accounts":
         return await _probe_account(context)
-    return await _once(context, f"probe {right.service}", lambda: _probe(right, *_who(context)))
+    name = f"probe {right.service}"
+    found = await _once(context, name, lambda: _probe(right, *_who(context)))
+    if found.allowed is None:
+        context.facts.pop(name, None)  # whoever asks next may learn more
+    return found
 
 
 async def may(context: CheckContext, feature: str) -> bool:
@@ -96,7 +100,10 @@ async def _read_account(key: Secret, settings: Settings) -> accounts.StripeAccou
 
 async def _probe_account(context: CheckContext) -> Probe:
     try:
-        await account_of(context)
+        async with asyncio.timeout(probes.PROBE_SECONDS):
+            await account_of(context)
+    except TimeoutError:
+        return Probe(allowed=None, why=probes.no_answer())
     except accounts.AccountHidden as hidden:
         return Probe(allowed=False, right=hidden.right)
     except AccountAuthFailed:

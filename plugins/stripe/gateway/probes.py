@@ -55,6 +55,11 @@ async def probe_write(key: Secret, settings: Settings, service: str, unknown_id:
     return await _patiently(lambda: getattr(services, service).update_async(unknown_id, fields))
 
 
+def no_answer() -> str:
+    """Why a probe tells nothing when its time is over."""
+    return f"Stripe did not answer in {PROBE_SECONDS:g} seconds."
+
+
 async def _patiently(call: Callable[[], Awaitable[object]]) -> Probe:
     """Ask again, a little later and not all at once, while Stripe asks us to slow down."""
     try:
@@ -66,7 +71,7 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> Probe:
                     await asyncio.sleep((error.retry_after or PAUSE_SECONDS) * random.uniform(1, 1.5))  # noqa: S311 - it only spreads the calls
             return await _asked(call)
     except TimeoutError:
-        return Probe(allowed=None, why=f"Stripe did not answer in {PROBE_SECONDS:g} seconds.")
+        return Probe(allowed=None, why=no_answer())
     except SlowDown as error:
         return Probe(allowed=None, why=error.message)
 

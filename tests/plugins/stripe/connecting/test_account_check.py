@@ -1,4 +1,4 @@
-"""The account check: who it is, what it may, what Stripe still wants, and whether the keys belong together."""
+"""The account check: who it is, what it may, what Stripe still wants, whether the keys belong together."""
 
 from __future__ import annotations
 

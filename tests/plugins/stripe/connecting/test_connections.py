@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +17,13 @@ from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services import connections
 from portal.contract.checks import CheckContext
 from portal.contract.facts import Mode
-from portal.contract.plugin import AccountIdentity, FieldFeedback
+from portal.contract.plugin import Account, AccountIdentity, FieldFeedback
 from portal.contract.secrets import Secret
 from portal.settings import Settings
+from tests.plugins.stripe.connecting.asking import restricted
 from tests.plugins.stripe.connecting.conftest import ENDPOINT, ContextOf
 
+EffectsOf = Callable[..., Awaitable[list[str]]]
 TEMPLATES = Path(connections.__file__).parents[1] / "templates"
 
 
@@ -56,6 +59,14 @@ async def test_a_key_that_tells_nothing_is_refused_with_what_to_do(
     with pytest.raises(connections.AccountUnknown) as refused:
         await identity(context_of())
     assert "Accounts: Read" in refused.value.hint
+
+
+async def test_a_key_that_may_read_neither_account_nor_balance_can_be_connected(
+    sandbox: RunningSandbox, context_of: ContextOf
+) -> None:
+    key = restricted(sandbox, "rak_accounts_kyc_basic", "rak_balance")
+    found = await identity(context_of(secret_key=key))
+    assert (found.external_id, found.mode) == ("acct_1SandboxAccountA", Mode.TEST)
 
 
 async def test_the_sandbox_button_fills_in_what_works(local: Settings, stripe: stripe_sdk.V1Services) -> None:
@@ -100,6 +111,72 @@ def test_saved_keys_are_shown_by_start_and_end(name: str, value: str, shown: str
 def test_the_pill_tells_the_mode(publishable: str, secret: str, pill: FieldFeedback | None) -> None:
     values = {"publishable_key": Secret(publishable), "secret_key": Secret(secret)}
     assert connections.describe_mode(values) == pill
+
+
+# ---- what goes on after a disconnect
+
+GOES_ON = "charging in Stripe, as nothing is cancelled there."
+GENERIC = f"Subscriptions keep {GOES_ON}"
+UNLESS = "The webhook endpoint in Stripe stays there, unless you tick the box."
+
+
+@pytest.fixture
+def effects_of(context_of: ContextOf, local: Settings, monkeypatch: pytest.MonkeyPatch) -> EffectsOf:
+    """The effects of disconnecting, as sentences, with these features off."""
+    monkeypatch.setattr(connections, "current_settings", lambda: local)
+
+    async def ask(**features_off: str) -> list[str]:
+        credentials = context_of().credentials
+        account = Account(
+            7, "stripe", Mode.TEST, "acct_1", "Northwind", credentials, {}, features_off=features_off
+        )
+        return [effect.text for effect in await connections.disconnect_effects(account)]
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("planted", "sentence"),
+    [
+        ({"active": 1}, f"1 active subscription keeps {GOES_ON}"),
+        (
+            {"active": 3, "trialing": 1, "past_due": 2, "canceled": 4},
+            f"3 active, 1 trialing and 2 past due subscriptions keep {GOES_ON}",
+        ),
+        (
+            {"active": 101},
+            f"100 or more active subscriptions keep {GOES_ON}",
+        ),
+    ],
+)
+async def test_what_keeps_charging_is_counted_before_a_disconnect(
+    sandbox: RunningSandbox, effects_of: EffectsOf, planted: dict[str, int], sentence: str
+) -> None:
+    for status, count in planted.items():
+        sandbox.control("POST", "/subscriptions", {"status": status, "count": count})
+    assert await effects_of() == [sentence, UNLESS]
+
+
+async def test_without_subscriptions_nothing_is_said_of_them(effects_of: EffectsOf) -> None:
+    assert await effects_of() == [UNLESS]
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 500}, {"drop": "before"}], ids=str)
+async def test_what_cannot_be_counted_is_said_in_general(
+    sandbox: RunningSandbox, effects_of: EffectsOf, fault: dict[str, Any]
+) -> None:
+    sandbox.add_fault(match="GET /v1/subscriptions", times=None, **fault)
+    assert (await effects_of())[0] == GENERIC
+
+
+async def test_without_the_rights_nothing_is_asked_and_nothing_is_promised(
+    sandbox: RunningSandbox, effects_of: EffectsOf
+) -> None:
+    assert await effects_of(subscriptions="no right", webhook_endpoint="no right") == [
+        GENERIC,
+        "The webhook endpoint in Stripe stays there. Delete it in Stripe if you do not come back.",
+    ]
+    assert sandbox.calls() == {}
 
 
 def test_the_help_lists_exactly_the_rights_that_are_probed() -> None:

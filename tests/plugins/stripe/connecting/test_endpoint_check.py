@@ -149,9 +149,7 @@ async def test_several_problems_are_all_listed_and_the_worst_leads(
     assert repairs(found) == [RepairId.FIX_ENDPOINT]
 
 
-async def test_a_replacement_under_way_is_no_twin(
-    saved: CheckContext, stripe: stripe_sdk.V1Services
-) -> None:
+async def test_a_replacement_under_way_is_no_twin(saved: CheckContext, stripe: stripe_sdk.V1Services) -> None:
     old = add_endpoint(stripe)
     new = add_endpoint(
         stripe, enabled_events=list(SILENT_EVENTS), metadata=marks(HERE, ACCOUNT, replaces=[old])

@@ -58,7 +58,11 @@ async def test_an_unregistered_domain_hides_the_wallets_until_it_is_registered(
         f"Apple Pay and Google Pay will not appear: register {HOST} as a payment method domain."
     )
     assert [repair.id for repair in found.repairs] == [RepairId.REGISTER_DOMAIN]
-    assert await register(context) == await register(context) == f"Registered {HOST} for Apple Pay and Google Pay."
+    assert (
+        await register(context)
+        == await register(context)
+        == f"Registered {HOST} for Apple Pay and Google Pay."
+    )
     assert [domain.domain_name for domain in stripe.payment_method_domains.list().data] == [HOST]
     found = await run("payment_methods", context_of(settings=public))
     assert found.message == "Cards, Apple Pay, Google Pay, Link and ACH Direct Debit are on."

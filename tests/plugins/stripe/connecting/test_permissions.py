@@ -33,7 +33,7 @@ NAMES = {
     "webhook_endpoints": "rak_webhook",
 }
 """What Stripe calls the rights of each row."""
-DICE = random.Random(3)
+DICE = random.Random(3)  # noqa: S311 - repeatable on purpose
 SUBSETS = [DICE.sample(RIGHTS, DICE.randint(2, len(RIGHTS) - 1)) for _ in range(6)]
 each_right = pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.service)
 
@@ -74,7 +74,9 @@ async def test_a_missing_right_is_one_red_chip_and_one_feature_off(
     assert found.message == "This key is missing 1 permission that the portal uses."
     assert chips(found, CheckStatus.FAILED) == [right.title]
     name = f"{NAMES[right.service]}_{right.level.lower()}"
-    sentence = f"{right.title}: {right.level.lower()} is missing (Stripe calls it {name}), so {right.without}."
+    sentence = (
+        f"{right.title}: {right.level.lower()} is missing (Stripe calls it {name}), so {right.without}."
+    )
     assert found.steps == (sentence,)
     assert found.features_off == {right.feature_id: sentence}
     assert [item.detail for item in found.items if item.label == right.title] == [name]
