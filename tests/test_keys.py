@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +21,7 @@ from portal.database.engine import connection_options
 from portal.database.transaction import connection
 from portal.doctor import Finding, examine
 from portal.failpoints import Failpoint
+from portal.security.keyfiles import SETTLED_SECONDS
 from portal.security.keyrings import current_keyring, load_keyring, read_keyring
 from portal.security.places import count_uses
 from portal.security.sealing import open_sealed, seal
@@ -240,6 +242,17 @@ async def test_a_key_is_not_retired_while_somebody_may_be_storing_what_it_sealed
         await change_.rollback()
     assert refused(done)[0] == "The portal is writing without a pause."
     assert old in read_keyring(path).keys
+
+
+def test_retire_waits_while_the_new_key_is_so_new_that_the_old_one_may_be_in_use(
+    path: Path, portal: Portal
+) -> None:
+    old = current_keyring().primary
+    new = add(path).primary
+    change(path, primary_since=int(time.time()) - SETTLED_SECONDS + 6)
+    waits, retired = said(portal("keys", "retire", old))
+    assert re.fullmatch(rf"Key {new} is new: waiting \d s until nothing sealed before is on its way\.", waits)
+    assert retired.startswith(f"Key {old}")
 
 
 async def test_rotate_names_what_does_not_open_and_exits_with_1(path: Path, portal: Portal) -> None:
