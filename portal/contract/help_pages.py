@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from portal.contract.loading import installed_plugins
 from portal.contract.plugin import HelpPage, LoadedPlugin
+from portal.errors import NotFound
 
 PORTAL = "portal"
 """Stands where a plugin's id would: pages about the portal itself."""
@@ -66,13 +67,24 @@ class HelpShelf:
     title: str
     pages: tuple[HelpPage, ...]
 
-    def href(self, page: HelpPage) -> str:
-        """The address of one of its pages."""
-        return f"/help/{self.id}/{page.slug}"
+    def href(self, slug: str) -> str:
+        """The address of one of its pages, for links from one page to another.
 
-    def page(self, slug: str) -> HelpPage | None:
-        """The page with this slug, or None."""
-        return next((page for page in self.pages if page.slug == slug), None)
+        Raises:
+            NotFound: it has no such page.
+        """
+        return f"/help/{self.id}/{self.page(slug).slug}"
+
+    def page(self, slug: str) -> HelpPage:
+        """The page with this slug.
+
+        Raises:
+            NotFound: it has no such page.
+        """
+        for page in self.pages:
+            if page.slug == slug:
+                return page
+        raise NotFound(f"There is no help page {slug}.", hint="The list of all pages is under Help.")
 
 
 def help_shelves() -> tuple[HelpShelf, ...]:
@@ -99,5 +111,5 @@ def _addresses(plugins: tuple[LoadedPlugin, ...]) -> dict[str, str]:
         for page in shelf.pages:
             for code in page.codes:
                 # The first one wins, so that no plugin takes over a code of one that came before it.
-                found.setdefault(code, f"{shelf.href(page)}#{code}")
+                found.setdefault(code, f"{shelf.href(page.slug)}#{code}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Response, get
 from litestar.params import FromPath
 
-from portal.contract.help_pages import HelpPage, HelpShelf, help_shelves
+from portal.contract.help_pages import HelpShelf, help_shelves
 from portal.errors import NotFound
 from portal.web.navigation import NavEntry
 from portal.web.request import PortalRequest
@@ -23,15 +23,16 @@ async def show_index(request: PortalRequest) -> Response[str]:
 @get(ADDRESS + "/{shelf_id:str}/{slug:str}", name="help-page")
 async def show_page(request: PortalRequest, *, shelf_id: FromPath[str], slug: FromPath[str]) -> Response[str]:
     """One page in the portal's frame."""
-    shelf, found = _find(shelf_id, slug)
+    shelf = _shelf(shelf_id)
+    found = shelf.page(slug)
     return page(request, found.template, shelf=shelf, help=found)
 
 
-def _find(shelf_id: str, slug: str) -> tuple[HelpShelf, HelpPage]:
+def _shelf(shelf_id: str) -> HelpShelf:
     for shelf in help_shelves():
-        if shelf.id == shelf_id and (found := shelf.page(slug)):
-            return shelf, found
-    raise NotFound("There is no such help page.", hint="The list of all pages is under Help.")
+        if shelf.id == shelf_id:
+            return shelf
+    raise NotFound("There is no help about this.", hint="The list of all pages is under Help.")
 
 
 routes = [show_index, show_page]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
+from jinja2 import TemplateError
 
 from portal.contract.help_pages import PORTAL, HelpShelf
 from portal.contract.loading import import_optional
 from portal.contract.plugin import FieldFeedback, HelpPage, PayPage, Plugin
 from portal.contract.secrets import Secret
+from portal.errors import PortalError
 from portal.security.headers import pay_csp
 from portal.settings import load_settings
 from portal.testing.deliveries import check_refusals
@@ -168,15 +170,23 @@ def check_help(plugin: Plugin) -> None:
         _check_shown(plugin, shelf, page)
 
 
-def _check_shown(plugin: Plugin, shelf: HelpShelf, page: HelpPage) -> None:
-    engine = build_engine({shelf.id: _folder(plugin) / "templates"}, assets=load_assets())
-    with without_network(f"the help page {page.slug}"):
-        shown = render_fragment(engine, page.template, shell=Shell(), shelf=shelf, help=page)
+def check_anchors(page: HelpPage, shown: str) -> None:
+    """Assert that the page, as it is shown, has a section for each code and what its own links lead to."""
     places = set(ELEMENT_ID.findall(shown))
     for code in page.codes:
         assert code in places, f"The help page {page.slug} has no section with the id {code}."
-    dead = set(OWN_ANCHOR.findall(shown)) - places - {"main"}
+    dead = set(OWN_ANCHOR.findall(shown)) - places
     assert not dead, f"The help page {page.slug} links to {sorted(dead)}, which it does not have."
+
+
+def _check_shown(plugin: Plugin, shelf: HelpShelf, page: HelpPage) -> None:
+    engine = build_engine({shelf.id: _folder(plugin) / "templates"}, assets=load_assets())
+    try:
+        with without_network(f"the help page {page.slug}"):
+            shown = render_fragment(engine, page.template, shell=Shell(), shelf=shelf, help=page)
+    except (TemplateError, PortalError) as error:
+        raise AssertionError(f"The help page {page.slug} cannot be shown: {error}") from error
+    check_anchors(page, shown)
 
 
 def _check_unique(names: list[str], words: str) -> None:
