@@ -72,6 +72,17 @@ async def load_account(account_id: int) -> Account:
     return _open_account(rows[0])
 
 
+async def require_connected(held: Connection, account_id: int) -> None:
+    """Hold the connection as it is until the caller's transaction ends: a disconnect waits for that.
+
+    Raises:
+        AccountDisconnected: it was ended; what was read with its key must have no effect any more.
+    """
+    state = await held.fetchval("SELECT state FROM connected_account WHERE id = $1 FOR KEY SHARE", account_id)
+    if state == "disconnected":
+        raise AccountDisconnected(DISCONNECTED)
+
+
 async def load_summary(account_id: int) -> AccountSummary:
     """The connection in any state, without credentials.
 

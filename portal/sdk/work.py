@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from portal.accounts.services import AccountDisconnected, load_account, mark_broken, mark_needs_attention
+from portal.accounts.services import (
+    AccountDisconnected,
+    load_account,
+    mark_broken,
+    mark_needs_attention,
+    require_connected,
+)
 from portal.audit.services import Actor
 from portal.contract.errors import (
     AccountAuthFailed,
@@ -134,6 +140,7 @@ async def _finish(
     held: Connection, account: Account, events: Sequence[inbox.StoredEvent], reading: Reading
 ) -> None:
     async with held.transaction():
+        await require_connected(held, account.id)
         said = await apply_reading(held, account, reading)
         await inbox.finish_events(
             held,

@@ -13,6 +13,8 @@ from portal.queue.rings import ring
 from portal.sync.rules import MAX_ATTEMPTS, retry_delay
 from portal.web.live import announce
 
+TOLD_ON_INVOICE = frozenset({"publish_invoice", "void_invoice"})
+"""Kinds whose state is the sync state of their invoice."""
 LEASE_SECONDS = 45
 """Longer than any single task may take; a killed worker's task is free again after it."""
 
@@ -178,7 +180,7 @@ async def _fail(held: Connection, task: Task, error: PortalError) -> None:
 
 
 async def _tell(held: Connection, task: Task, sync_state: str, words: str) -> None:
-    if not task.kind.endswith("_invoice"):
+    if task.kind not in TOLD_ON_INVOICE:
         return
     # The invoice's own columns repeat the state so that its page and the list need no second query.
     await held.execute(

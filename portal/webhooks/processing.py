@@ -10,6 +10,7 @@ from datetime import datetime
 
 import asyncpg
 
+from portal.accounts.services import DISCONNECTED
 from portal.contract.errors import (
     AccountAuthFailed,
     AccountNotReady,
@@ -242,7 +243,10 @@ async def _park(held: Connection, event: StoredEvent, error: PortalError) -> Non
 
 
 async def release_due(held: Connection, limit: int = 500) -> int:
-    """Ring for events that nobody holds; park those that kill their workers. Returns how many rang."""
+    """Ring for events that nobody holds; park those that kill their workers. Returns how many rang.
+
+    Those whose connection was ended while a worker held them are ignored once it lets go of them.
+    """
     await held.execute(
         """
         UPDATE webhook_event SET state = 'parked', lease_until = NULL, error_code = 'WORKER_DIED',
@@ -250,6 +254,15 @@ async def release_due(held: Connection, limit: int = 500) -> int:
         WHERE state = 'processing' AND lease_until < now() AND crashes + 1 >= $1
         """,
         MAX_CRASHES,
+    )
+    await held.execute(
+        """
+        UPDATE webhook_event e SET state = 'ignored', outcome = $1, processed_at = now(), lease_until = NULL
+        FROM connected_account a
+        WHERE a.id = e.account AND a.state = 'disconnected' AND e.state IN ('received', 'processing')
+          AND (e.lease_until IS NULL OR e.lease_until < now())
+        """,
+        DISCONNECTED,
     )
     rows = await held.fetch(
         """

@@ -190,4 +190,6 @@ async def connect_acme(*, secret: str = SECRET, actor: Actor = ANA) -> int:
     credentials = {name: Secret(value) for name, value in {**CREDENTIALS, "secret_key": secret}.items()}
     identity = await plugin.identify(credentials, current_settings())
     endpoint = await pending_endpoint("acme")
-    return await save_connection(NewConnection(plugin, credentials, identity, endpoint), actor=actor)
+    account_id = await save_connection(NewConnection(plugin, credentials, identity, endpoint), actor=actor)
+    ASKED.clear()
+    return account_id

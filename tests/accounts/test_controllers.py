@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from html import unescape
 
-import pytest
 from litestar import Litestar
 
 from portal.accounts.allowances import RUNS
 from portal.accounts.services import connected_accounts, load_account
-from portal.app import create_app
 from portal.contract.checks import CheckResult, CheckStatus
 from portal.contract.errors import ProviderUnavailable
-from portal.contract.plugin import LoadedPlugin
 from portal.database.transaction import connection
-from portal.settings import Settings
 from portal.web.request import Role
 from tests.accounts.fakes import (
     ANSWERS,
@@ -26,7 +21,6 @@ from tests.accounts.fakes import (
     REFUSES,
     SECRET,
     SIGNING,
-    Acme,
     connect_acme,
 )
 from tests.builders import make_organisation
@@ -42,22 +36,6 @@ REFUSED = CheckResult(
     fix_url="https://acme.example/keys",
     fix_label="Keys",
 )
-
-
-@pytest.fixture(scope="session")
-def acme_app(settings: Settings) -> Litestar:
-    """A portal with Acme, and with a plugin that could not be loaded."""
-    broken = LoadedPlugin("plugins.rusty", None, "ImportError while importing plugins.rusty.plugin.")
-    return create_app(settings, plugins=[LoadedPlugin("plugins.acme", Acme()), broken])
-
-
-@pytest.fixture
-async def ana(acme_app: Litestar, database: None) -> AsyncIterator[Visitor]:
-    """The owner's browser."""
-    visitor = Visitor(acme_app)
-    await sign_in_as(visitor, await add_person())
-    yield visitor
-    await visitor.http.aclose()
 
 
 async def count(table: str = "connected_account") -> int:
@@ -181,7 +159,8 @@ async def test_a_malformed_field_is_refused_before_anything_is_asked(ana: Visito
     assert "Paste the one that starts with sign_." in answer.text
     assert CREDENTIALS["public_key"] in answer.text
     assert SECRET not in answer.text
-    assert "Enter the key again." in answer.text
+    assert "Kept for 10 minutes." in answer.text
+    assert hidden(answer.text, "kept")
     assert await count("check_allowance") == 0
 
 

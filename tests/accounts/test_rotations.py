@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.accounts import rotations
 from portal.accounts.disconnections import disconnect
 from portal.accounts.rotations import (
     NothingNew,
@@ -29,11 +28,6 @@ from tests.accounts.fakes import ANA, ASKED, NEW_SIGNING, REFUSES, SECRET, SIGNI
 
 NOW = datetime.now(UTC)
 NEW_KEY = "key_test_9876543210"
-
-
-@pytest.fixture(autouse=True)
-def acme_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotations, "plugin_by_id", lambda _: Acme())
 
 
 async def row(account_id: int) -> dict[str, object]:

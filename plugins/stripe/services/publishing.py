@@ -10,6 +10,7 @@ from plugins.stripe.gateway import payments as gateway
 from plugins.stripe.gateway.client import CallRefused, FailureReplayed
 from plugins.stripe.services.customers import forget_customer, stripe_customer_for
 from plugins.stripe.services.links import save_links
+from plugins.stripe.services.payments import refresh_payment
 from plugins.stripe.services.readings import publication_of, reading_of_invoice
 from portal.sdk import (
     Account,
@@ -39,7 +40,20 @@ class AmountTooSmall(ProviderError):
 
 async def run_sync_task(task_id: int) -> None:
     """Do one task of the outbox."""
-    await run_task(task_id, {"publish_invoice": publish_invoice, "void_invoice": void_invoice})
+    await run_task(
+        task_id,
+        {
+            "publish_invoice": publish_invoice,
+            "void_invoice": void_invoice,
+            "refresh_invoice": refresh_invoice,
+        },
+    )
+
+
+async def refresh_invoice(account: Account, task: Task) -> Reading:
+    """Read Stripe's copy as it is now, in its turn, and apply it: what happened while nobody listened."""
+    await refresh_payment(account, task.subject_id)
+    return Reading()
 
 
 async def publish_invoice(account: Account, task: Task) -> Reading:
