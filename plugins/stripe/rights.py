@@ -50,7 +50,7 @@ RIGHTS = (
         "customers",
         "Customers in Stripe",
         "customers cannot be sent to Stripe",
-        calls=("customers.create", "customers.list", "customers.retrieve"),
+        calls=("customers.create", "customers.delete", "customers.list", "customers.retrieve"),
         probe_id="cus_portalprobe0",
         needed=True,
     ),
@@ -166,6 +166,7 @@ RIGHTS = (
         "event_lookup",
         "Why a test event did not arrive is looked up",
         "it cannot be looked up why a test event did not arrive",
+        calls=("events.list",),
     ),
     Right(
         "payment_method_configurations",
@@ -197,6 +198,7 @@ RIGHTS = (
 )
 ENDPOINT_FEATURE = "webhook_endpoint"
 DOMAIN_FEATURE = "wallet_domain"
+EVENTS_FEATURE = "event_lookup"
 SUBSCRIPTIONS_FEATURE = "subscriptions"
 
 
