@@ -132,6 +132,18 @@ async def test_error_page_of_somebody_signed_in_leads_to_its_help(
     assert f'href="{help_href("ACCOUNT_AUTH_FAILED")}"' in part
 
 
+async def test_error_page_of_a_customer_leads_to_no_help(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: str) -> None:
+        raise AccountAuthFailed("Stripe refused this key.")
+
+    monkeypatch.setattr("portal.invoices.pay_controllers.invoice_by_pay_token", fail)
+    answer = await visitor.get("/pay/some-link")
+    assert answer.status_code == 502
+    assert "/help" not in answer.text
+
+
 async def test_error_without_a_page_has_no_link(viewer: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(PortalError("It is not to be.", code="NO_PAGE_ABOUT_THIS"), monkeypatch)
     assert "What to do" not in (await viewer.get("/help")).text
