@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from plugins.stripe.checks.learning import account_of
+from plugins.stripe.checks.learning import account_of, both
 from plugins.stripe.checks.pairs import doubt_of_pair
 from plugins.stripe.checks.words import counted, dashboard_url, is_live, listed, on_or_off, unanswered
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.domain.requirements import describe_requirements
 from plugins.stripe.gateway import accounts
 from plugins.stripe.gateway.client import PermissionMissing
+from plugins.stripe.gateway.patience import patiently
 from plugins.stripe.services.connections import shorten
 from portal.sdk import AccountAuthFailed, CheckContext, CheckItem, CheckResult, CheckStatus, ProviderError
 
@@ -54,10 +54,8 @@ class _Standing:
 
 async def check_account(context: CheckContext) -> CheckResult:
     """Read the account and prove side by side that both keys open it."""
-    async with asyncio.TaskGroup() as group:
-        standing = group.create_task(_standing(context))
-        doubt = group.create_task(doubt_of_pair(context))
-    return _combined(context, standing.result(), doubt.result())
+    standing, doubt = await both(_standing(context), doubt_of_pair(context))
+    return _combined(context, standing, doubt)
 
 
 async def _standing(context: CheckContext) -> _Standing | ProviderError:
@@ -73,7 +71,8 @@ async def _standing(context: CheckContext) -> _Standing | ProviderError:
 async def _hidden(context: CheckContext) -> _Standing | ProviderError:
     """A restricted key without the right to read the account may be perfectly good."""
     try:
-        live = await accounts.read_livemode(context.credentials["secret_key"], context.settings)
+        key, settings = context.credentials["secret_key"], context.settings
+        live = await patiently(lambda: accounts.read_livemode(key, settings))
     except PermissionMissing:
         # Stripe knows the key: it refuses an unknown one with 401, before it looks at rights.
         works = "The key works"

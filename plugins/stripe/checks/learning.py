@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from plugins.stripe.gateway import accounts, endpoints, probes
+from plugins.stripe.gateway.patience import patiently
 from plugins.stripe.gateway.probes import Probe
 from plugins.stripe.rights import Right, right_for
 from portal.sdk import AccountAuthFailed, CheckContext, ProviderError, Secret, Settings
@@ -42,7 +43,9 @@ async def account_of(context: CheckContext) -> accounts.StripeAccount:
 
 async def endpoints_of(context: CheckContext) -> list[endpoints.WebhookEndpoint]:
     """Every webhook endpoint of the account."""
-    return await _once(context, "endpoints read", lambda: endpoints.list_endpoints(*_who(context)))
+    return await _once(
+        context, "endpoints read", lambda: patiently(lambda: endpoints.list_endpoints(*_who(context)))
+    )
 
 
 async def probe_of(context: CheckContext, right: Right) -> Probe:
@@ -93,7 +96,7 @@ def _who(context: CheckContext) -> tuple[Secret, Settings]:
 
 async def _read_account(key: Secret, settings: Settings) -> accounts.StripeAccount | accounts.AccountHidden:
     try:
-        return await accounts.read_account(key, settings)
+        return await patiently(lambda: accounts.read_account(key, settings))
     except accounts.AccountHidden as hidden:
         return hidden
 

@@ -13,6 +13,7 @@ from plugins.stripe.gateway import methods
 from plugins.stripe.gateway.accounts import AccountHidden
 from plugins.stripe.gateway.client import PermissionMissing
 from plugins.stripe.gateway.methods import METHODS, WALLETS
+from plugins.stripe.gateway.patience import patiently
 from plugins.stripe.rights import DOMAIN_FEATURE
 from portal.sdk import CheckContext, CheckItem, CheckResult, CheckStatus, Repair
 
@@ -72,7 +73,8 @@ async def _offer(context: CheckContext) -> dict[str, bool] | None:
         account = await account_of(context)
     except AccountHidden:
         try:
-            return await methods.read_methods(context.credentials["secret_key"], context.settings)
+            key, settings = context.credentials["secret_key"], context.settings
+            return await patiently(lambda: methods.read_methods(key, settings))
         except PermissionMissing:
             return None
     active = {title for name, title in CAPABILITIES.items() if account.capabilities.get(name) == "active"}
@@ -90,7 +92,8 @@ async def _domain(context: CheckContext) -> _Domain:
         why = "Apple Pay and Google Pay need an address that begins with https."
         return _Domain("not https", status=CheckStatus.PASSED, why=why)
     try:
-        found = await methods.find_domain(context.credentials["secret_key"], settings, host)
+        key = context.credentials["secret_key"]
+        found = await patiently(lambda: methods.find_domain(key, settings, host))
     except PermissionMissing:
         return _Domain(
             "unknown",

@@ -9,6 +9,7 @@ from plugins.stripe.checks.words import dashboard_url
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.gateway import accounts
 from plugins.stripe.gateway.client import PermissionMissing
+from plugins.stripe.gateway.patience import patiently
 from portal.sdk import AccountAuthFailed, CheckContext, CheckResult, CheckStatus, ProviderError
 
 END_SECONDS = 2.0
@@ -34,9 +35,10 @@ async def doubt_of_pair(context: CheckContext) -> CheckResult | None:
 
 async def _prove(context: CheckContext) -> CheckResult | None:
     key, settings = context.credentials["secret_key"], context.settings
-    proof = await accounts.start_proof(key, settings)
+    proof = await patiently(lambda: accounts.start_proof(key, settings))
     try:
-        belongs = await accounts.opens_proof(context.credentials["publishable_key"], settings, proof)
+        other = context.credentials["publishable_key"]
+        belongs = await patiently(lambda: accounts.opens_proof(other, settings, proof))
     except AccountAuthFailed:
         return _wrong_partner(
             context, "Stripe refused the publishable key.", code=Code.PUBLISHABLE_KEY_REFUSED
@@ -45,7 +47,7 @@ async def _prove(context: CheckContext) -> CheckResult | None:
         # What is left open after all has no effect either: nobody can confirm it without its secret.
         with contextlib.suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(END_SECONDS):
-                await accounts.end_proof(key, settings, proof)
+                await patiently(lambda: accounts.end_proof(key, settings, proof))
     if belongs:
         return None
     message = "The publishable key belongs to another Stripe account than the secret key."

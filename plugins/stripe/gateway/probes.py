@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,11 @@ from plugins.stripe.gateway.client import (
     client_for,
     translated_errors,
 )
+from plugins.stripe.gateway.patience import patiently
 from portal.sdk import AccountAuthFailed, ProviderError, Secret, Settings
 
 PROBE_SECONDS = 8.0
 """For one probe with its repetitions; shorter than a check, so that one slow answer spoils one row."""
-PATIENCE = 2
-"""How often a probe is repeated when Stripe asks us to slow down."""
-PAUSE_SECONDS = 0.5
 _READS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "accounts": ("retrieve_current_async", ()),
     "balance": ("retrieve_async", ()),
@@ -45,14 +42,14 @@ async def probe_read(key: Secret, settings: Settings, service: str) -> Probe:
     """Whether the key may read what `service` holds."""
     services = client_for(key, settings).v1
     method, arguments = _READS.get(service, _LIST)
-    return await _patiently(lambda: getattr(getattr(services, service), method)(*arguments))
+    return await _answered(lambda: getattr(getattr(services, service), method)(*arguments))
 
 
 async def probe_write(key: Secret, settings: Settings, service: str, unknown_id: str) -> Probe:
     """Whether the key may change what `service` holds: `unknown_id` cannot exist, so nothing is changed."""
     services = client_for(key, settings).v1
     fields = _HARMLESS.get(service, _LABEL)
-    return await _patiently(lambda: getattr(services, service).update_async(unknown_id, fields))
+    return await _answered(lambda: getattr(services, service).update_async(unknown_id, fields))
 
 
 def no_answer() -> str:
@@ -60,16 +57,10 @@ def no_answer() -> str:
     return f"Stripe did not answer in {PROBE_SECONDS:g} seconds."
 
 
-async def _patiently(call: Callable[[], Awaitable[object]]) -> Probe:
-    """Ask again, a little later and not all at once, while Stripe asks us to slow down."""
+async def _answered(call: Callable[[], Awaitable[object]]) -> Probe:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            for _ in range(PATIENCE):
-                try:
-                    return await _asked(call)
-                except SlowDown as error:
-                    await asyncio.sleep((error.retry_after or PAUSE_SECONDS) * random.uniform(1, 1.5))  # noqa: S311 - it only spreads the calls
-            return await _asked(call)
+            return await patiently(lambda: _asked(call))
     except TimeoutError:
         return Probe(allowed=None, why=no_answer())
     except SlowDown as error:

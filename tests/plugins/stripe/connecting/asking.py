@@ -18,6 +18,8 @@ from tests.plugins.stripe.connecting.conftest import ENDPOINT
 OTHER = next(world for world in WORLDS if world.name == "b-test")
 LIVE = next(world for world in WORLDS if world.name == "a-live")
 BY_ID = {check.id: check for check in CHECKS}
+ALONE = tuple(check for check in CHECKS if check.id != "signing_secret")
+"""Those that ask Stripe alone; the other one waits for a delivery to a portal with a database."""
 READ_ACCOUNT = "rak_accounts_kyc_basic_read"
 
 

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import stripe as stripe_sdk
 
-from plugins.stripe.checks import CHECKS
 from plugins.stripe.domain.codes import Code
-from plugins.stripe.gateway import probes
+from plugins.stripe.gateway import patience, probes
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.accounts.validations import run_to_end
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
-from tests.plugins.stripe.connecting.asking import BY_ID, add_endpoint
+from tests.plugins.stripe.connecting.asking import ALONE, BY_ID, add_endpoint
 from tests.plugins.stripe.connecting.conftest import ContextOf
 
 SOON, SOONER = 1.5, 1.0
@@ -43,7 +42,7 @@ each_check = pytest.mark.parametrize("name", ASKING)
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter pauses."""
-    monkeypatch.setattr(probes, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
 
 
 async def ask(name: str, context: CheckContext, *, seconds: float = 10.0) -> CheckResult:
@@ -107,13 +106,22 @@ async def test_a_fault_of_any_call_ends_in_words_for_every_check(
     sandbox.add_fault(match=call, times=None, **FAULTS[fault])
     context = context_of()
     context.settings = replace(context.settings, base_url="https://portal.example.com")
-    checks = [replace(check, seconds=seconds) for check in CHECKS]
+    checks = [replace(check, seconds=seconds) for check in ALONE]
     outcome = await run_to_end(checks, context, provider="Stripe")
-    assert set(outcome.results) == set(BY_ID)
+    assert set(outcome.results) == {check.id for check in ALONE}
     for found in outcome.results.values():
         assert found.message
         assert found.code not in ("CHECK_BROKEN", Code.KEY_REFUSED)
         assert found.code or found.status in (CheckStatus.PASSED, CheckStatus.UNPROVED)
+
+
+@each_check
+async def test_a_check_waits_a_moment_when_stripe_asks_to_slow_down(
+    sandbox: RunningSandbox, context_of: ContextOf, stripe: stripe_sdk.V1Services, name: str
+) -> None:
+    add_endpoint(stripe)
+    sandbox.add_fault(match="* /v1/**", status=429, times=2)
+    assert (await ask(name, context_of())).status is CheckStatus.PASSED
 
 
 async def test_a_hidden_account_with_a_fault_of_the_balance_says_so(
@@ -125,14 +133,14 @@ async def test_a_hidden_account_with_a_fault_of_the_balance_says_so(
 
 
 def test_every_check_has_ten_seconds() -> None:
-    assert {check.seconds for check in CHECKS if check.id != "signing_secret"} == {10.0}
+    assert {check.seconds for check in ALONE} == {10.0}
     assert probes.PROBE_SECONDS < 10.0
 
 
 async def test_leaving_the_page_stops_what_was_asked(sandbox: RunningSandbox, context_of: ContextOf) -> None:
     sandbox.add_fault(match="* /v1/**", times=None, delay_ms=60_000)
     before = asyncio.all_tasks()
-    running = asyncio.create_task(run_to_end(CHECKS, context_of(), provider="Stripe"))
+    running = asyncio.create_task(run_to_end(ALONE, context_of(), provider="Stripe"))
     await asyncio.sleep(0.2)
     assert len(asyncio.all_tasks() - before) > len(ASKING)
     running.cancel()

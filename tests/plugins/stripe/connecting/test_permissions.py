@@ -8,7 +8,7 @@ import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.domain.codes import Code
-from plugins.stripe.gateway import probes
+from plugins.stripe.gateway import patience, probes
 from plugins.stripe.plugin import StripePlugin
 from plugins.stripe.rights import RIGHTS, Right
 from plugins.stripe.sandbox.testing import RunningSandbox
@@ -131,20 +131,20 @@ async def test_a_slow_probe_spoils_its_own_row_only(
 async def test_a_probe_waits_when_stripe_asks_to_slow_down(
     sandbox: RunningSandbox, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "PAUSE_SECONDS", 0.01)
-    sandbox.add_fault(match="GET /v1/events", status=429, times=probes.PATIENCE)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
+    sandbox.add_fault(match="GET /v1/events", status=429, times=patience.REPETITIONS)
     assert (await run("permissions", context_of())).status is CheckStatus.PASSED
 
 
 async def test_a_probe_that_is_asked_to_slow_down_for_long_says_so(
     sandbox: RunningSandbox, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
     sandbox.add_fault(match="GET /v1/events", status=429, times=None)
     before = sandbox.calls().get("GET /v1/events", 0)
     found = await run("permissions", context_of())
     assert found.steps == ("Events: Stripe asks us to slow down.",)
-    assert sandbox.calls()["GET /v1/events"] - before == 1 + probes.PATIENCE
+    assert sandbox.calls()["GET /v1/events"] - before == 1 + patience.REPETITIONS
 
 
 async def test_the_pause_that_stripe_names_is_kept(
@@ -152,9 +152,19 @@ async def test_the_pause_that_stripe_names_is_kept(
 ) -> None:
     # Longer than the probe may take, so that keeping it is seen without a clock.
     monkeypatch.setattr(probes, "PROBE_SECONDS", 1.0)
-    sandbox.add_fault(match="GET /v1/events", status=429, headers={"Retry-After": "5"}, times=1)
+    sandbox.add_fault(match="GET /v1/events", status=429, headers={"Retry-After": "2"}, times=1)
     found = await run("permissions", context_of())
     assert chips(found, CheckStatus.UNPROVED) == ["Events"]
+
+
+async def test_nobody_waits_for_a_pause_that_is_too_long(
+    sandbox: RunningSandbox, context_of: ContextOf
+) -> None:
+    sandbox.add_fault(match="GET /v1/events", status=429, headers={"Retry-After": "60"}, times=None)
+    before = sandbox.calls().get("GET /v1/events", 0)
+    found = await run("permissions", context_of())
+    assert found.steps == ("Events: Stripe asks us to slow down.",)
+    assert sandbox.calls()["GET /v1/events"] - before == 1
 
 
 async def test_when_nothing_answers_the_check_fails_with_the_reason(

@@ -78,6 +78,7 @@ def test_an_address_is_named_without_its_secret() -> None:
         (marks("there", 7), "here", 7, False),
         (marks("", 7), "", 7, False),
         ({}, "here", 7, False),
+        ({"portal_instance": ""}, "", 7, False),
     ],
 )
 def test_only_what_this_installation_made_for_this_connection_is_its_own(
