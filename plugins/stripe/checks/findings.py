@@ -151,9 +151,9 @@ def _of_clock(seconds: int) -> CheckResult:
 def _of_changed_body(context: CheckContext, found: Diagnosis) -> CheckResult:
     signer = f" It is signed with {found.label}, too." if found.label else ""
     rewritten = found.finding is Finding.BODY_REFORMATTED
-    what = "was rewritten on the way here" if rewritten else "is not what Stripe sent"
+    what = "rewritten" if rewritten else "changed"
     return _failed(
-        f"The body of the test event {what}. {found.change}{signer}".strip(),
+        f"The body of the test event was {what} on the way here. {found.change}{signer}".strip(),
         Code.SIGNING_BODY_CHANGED,
         fix=f"Something on the way changes it, and one changed byte breaks the proof. {LOST}",
         steps=(

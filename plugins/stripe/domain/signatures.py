@@ -84,7 +84,8 @@ def diagnose(evidence: Evidence, secret: str, others: Mapping[str, str]) -> Diag
 def how_long(seconds: int) -> str:
     """A length of time as people say it: `6 minutes`, `2 hours`."""
     for size, noun in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if abs(seconds) >= 2 * size or (abs(seconds) >= size and size == 60):
+        # "90 minutes" rather than "2 hours", and "2 hours" rather than "119 minutes".
+        if abs(seconds) >= 1.9 * size or (abs(seconds) >= size and size == 60):
             number = round(abs(seconds) / size)
             return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
     return f"{abs(seconds)} seconds"

@@ -171,7 +171,7 @@ def test_evidence_does_not_show_what_it_holds() -> None:
     [
         (301, "5 minutes"),
         (-360, "6 minutes"),
-        (7200, "2 hours"),
+        (7199, "2 hours"),
         (5400, "90 minutes"),
         (200_000, "2 days"),
         (60, "1 minute"),
