@@ -15,6 +15,7 @@ COMMANDS = {
     "worker": ("portal.commands.running:worker", "Run the worker alone."),
     "migrate": ("portal.commands.databases:migrate", "Bring the database up to date."),
     "create-owner": ("portal.commands.owners:create_owner", "Create the owner's account."),
+    "accounts": ("portal.commands.accounts:accounts", "List connections to providers, and check them."),
     "audit": ("portal.commands.audits:audit", "Check that the audit log is as it was written."),
     "keys": ("portal.commands.keys:keys", "List, add, rotate and retire the keys that seal credentials."),
     "doctor": ("portal.commands.checkups:doctor", "Check this machine and the settings."),

@@ -109,6 +109,13 @@ def current_settings() -> Settings:
     return load_settings()
 
 
+def adopt(extra: Mapping[str, str]) -> Settings:
+    """Take these variables into this process, as the web and the worker of `portal run` were given them."""
+    os.environ.update(extra)
+    current_settings.cache_clear()
+    return current_settings()
+
+
 def environment_with(extra: Mapping[str, str]) -> dict[str, str]:
     """The environment for a child process: ours, and these variables."""
     return {**os.environ, **extra}

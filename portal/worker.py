@@ -21,7 +21,12 @@ from portal.settings import Settings, current_settings
 
 logger = logging.getLogger("portal.worker")
 
-PORTAL_ACTORS = ("portal.auth.actors", "portal.accounts.actors", "portal.sync.actors", "portal.webhooks.actors")
+PORTAL_ACTORS = (
+    "portal.auth.actors",
+    "portal.accounts.actors",
+    "portal.sync.actors",
+    "portal.webhooks.actors",
+)
 
 
 def prepare_worker(settings: Settings) -> Broker:

@@ -17,6 +17,7 @@ LOOK_UP = """
 SELECT s.id AS session_id, s.kept, s.created_at, s.last_seen_at, s.ended_at, p.id AS person_id, p.name,
        p.email, p.role, p.disabled_at, clock_timestamp() AS now, o.name AS organisation, o.time_zone,
        (SELECT min(mode) FROM connected_account WHERE state <> 'disconnected') AS mode,
+       EXISTS (SELECT 1 FROM connected_account WHERE mode = 'test') AS has_test,
        b.id AS broken_id, b.plugin AS broken_plugin, b.title AS broken_title, b.mode AS broken_mode,
        b.health_reason AS broken_reason
   FROM person_session s JOIN person p ON p.id = s.person LEFT JOIN organisation o ON true
@@ -115,7 +116,13 @@ def _signed_in(row: Record) -> SignedIn:
 
 def _visit(row: Record) -> Visit:
     # The mode is the first by name of those connected: live where one is live, else test, else none.
-    return Visit(row["organisation"] or "Portal", row["time_zone"] or "UTC", row["mode"], _trouble(row))
+    return Visit(
+        row["organisation"] or "Portal",
+        row["time_zone"] or "UTC",
+        row["mode"],
+        _trouble(row),
+        row["has_test"],
+    )
 
 
 def _trouble(row: Record) -> Trouble | None:

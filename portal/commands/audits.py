@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
+from portal.commands.databases import run_in_database
 from portal.errors import ConfigurationError
-from portal.settings import current_settings
 
 
 @click.group()
@@ -21,18 +19,11 @@ def verify(head: str | None) -> None:
     """Walk the whole log and name the first entry that does not fit. Prints the head, to note elsewhere."""
     from portal.audit.services import Verification
     from portal.audit.services import verify as walk
-    from portal.commands.databases import database_for_command
-    from portal.database.engine import close_pool, open_pool
 
     async def look() -> Verification:
-        await open_pool(name="portal-command", max_size=1)
-        try:
-            return await walk(expected_head=head)
-        finally:
-            await close_pool()
+        return await walk(expected_head=head)
 
-    with database_for_command(current_settings()):
-        found = asyncio.run(look())
+    found = run_in_database(look)
     if not found.intact:
         where = f"Entry {found.broken_at} does not fit" if found.broken_at else "The log is not whole"
         raise ConfigurationError(

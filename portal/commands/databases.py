@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 
 from portal.settings import Settings, current_settings
+
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -23,6 +26,21 @@ def database_for_command(settings: Settings) -> Iterator[None]:
     with running(settings.data_dir):
         asyncio.run(_prepare(settings))
         yield
+
+
+def run_in_database(work: Callable[[], Awaitable[Answer]], *, connections: int = 3) -> Answer:
+    """Run the asynchronous part of a command with a pool of its own."""
+    from portal.database.engine import close_pool, open_pool
+
+    async def run() -> Answer:
+        await open_pool(name="portal-command", max_size=connections)
+        try:
+            return await work()
+        finally:
+            await close_pool()
+
+    with database_for_command(current_settings()):
+        return asyncio.run(run())
 
 
 @click.command()

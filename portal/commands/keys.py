@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import click
 
+from portal.commands.databases import run_in_database
 from portal.errors import ConfigurationError, Conflict
 from portal.settings import current_settings
 
@@ -113,21 +114,14 @@ def retire(key_id: str) -> None:
 
 def _run(work: Callable[[], Awaitable[None]], *, proved: bool = True) -> None:
     """With a database and, unless it only looks, with a key file that is proved to belong to it."""
-    from portal.commands.databases import database_for_command
-    from portal.database.engine import close_pool, open_pool
     from portal.security.keychecks import require_keyring
 
-    async def with_pool() -> None:
+    async def checked() -> None:
         if proved:
             await require_keyring(current_settings())
-        await open_pool(name="portal-command", max_size=3)
-        try:
-            await work()
-        finally:
-            await close_pool()
+        await work()
 
-    with database_for_command(current_settings()):
-        asyncio.run(with_pool())
+    run_in_database(checked)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from litestar import Response, get
+from litestar.params import FromQuery
 
 from portal.dashboard.queries import Attention, Period, read_attention, read_figures, read_steps
 from portal.dashboard.rules import compare, join_sums
@@ -18,12 +19,12 @@ LIVE = "live"
 
 
 @get("/", name="dashboard")
-async def show_dashboard(request: PortalRequest) -> Response[str]:
-    """Everything on one page; test figures only while no live account is connected."""
+async def show_dashboard(request: PortalRequest, mode: FromQuery[str] = "") -> Response[str]:
+    """Everything on one page, of one mode: test figures stand alone, and live ones hold no test money."""
     ours = await organisation()
     period = Period(datetime.now(UTC).astimezone(ZoneInfo(ours.time_zone)))
-    mode = request.visit.mode or LIVE
-    figures = await read_figures(mode, period, currency=ours.default_currency)
+    shown = request.shown_mode(mode) or request.visit.mode or LIVE
+    figures = await read_figures(shown, period, currency=ours.default_currency)
     return page(
         request,
         "dashboard/show.html",
@@ -31,8 +32,10 @@ async def show_dashboard(request: PortalRequest) -> Response[str]:
         figures=figures,
         join=join_sums,
         month=period.start,
+        shown_mode=shown,
+        both_modes=request.visit.mode == LIVE and request.visit.has_test,
         comparison=compare(figures.collected, figures.collected_before),
-        attention=_attention_rows(request, await read_attention(mode, period)),
+        attention=_attention_rows(request, await read_attention(shown, period)),
         has_page=request.app.state.pages.__contains__,
     )
 

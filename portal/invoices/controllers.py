@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
 from portal.audit.services import person_actor
+from portal.contract.facts import Mode
 from portal.errors import Conflict
 from portal.invoices import services
 from portal.invoices.draft_controllers import routes as draft_routes
@@ -27,10 +29,18 @@ LONGEST_SEARCH: Final = 100
 
 @get("/invoices", name="invoices")
 async def show_list(
-    request: PortalRequest, tab: FromQuery[str] = "all", q: FromQuery[str] = "", page_at: FromQuery[str] = ""
+    request: PortalRequest,
+    tab: FromQuery[str] = "all",
+    q: FromQuery[str] = "",
+    page_at: FromQuery[str] = "",
+    *,
+    mode: FromQuery[str] = "",
 ) -> Response[str]:
-    """The list, or its table alone for htmx."""
-    wanted = InvoiceFilter(today_of(request), _tab(tab), q.strip()[:LONGEST_SEARCH])
+    """The list, or its table alone for htmx. Beside a live connection test invoices have their own list."""
+    shown = request.shown_mode(mode)
+    wanted = InvoiceFilter(
+        today_of(request), _tab(tab), q.strip()[:LONGEST_SEARCH], Mode(shown) if shown else None
+    )
     found = await list_invoices(wanted, read_cursor(page_at))
     return page(
         request,
@@ -39,8 +49,9 @@ async def show_list(
         wanted=wanted,
         found=found,
         tabs=Tab,
-        counts=await count_invoices(wanted.today),
-        address=_address,
+        counts=await count_invoices(wanted.today, wanted.mode),
+        address=partial(_address, mode=wanted.mode),
+        modes=_modes(wanted) if wanted.mode and request.visit.has_test else [],
         may_write=request.user.role.covers(Role.ADMIN),
     )
 
@@ -112,9 +123,22 @@ def _tab(text: str) -> Tab:
     return Tab(text) if text in list(Tab) else Tab.ALL
 
 
-def _address(tab: Tab, search: str, cursor: str = "") -> str:
+def _modes(wanted: InvoiceFilter) -> list[tuple[str, str, Mode]]:
+    """Label and address of the list in each mode, live first."""
+    return [
+        (mode.value.capitalize(), _address(wanted.tab, wanted.search, mode=mode), mode)
+        for mode in (Mode.LIVE, Mode.TEST)
+    ]
+
+
+def _address(tab: Tab, search: str, cursor: str = "", *, mode: Mode | None = None) -> str:
     """The list's address; what says nothing is left out."""
-    values = {"tab": "" if tab is Tab.ALL else tab.value, "q": search, "page_at": cursor}
+    values = {
+        "tab": "" if tab is Tab.ALL else tab.value,
+        "q": search,
+        "mode": Mode.TEST.value if mode is Mode.TEST else "",
+        "page_at": cursor,
+    }
     query = urlencode({name: value for name, value in values.items() if value})
     return f"/invoices?{query}" if query else "/invoices"
 

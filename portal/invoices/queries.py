@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from portal.contract.facts import Mode
 from portal.database.transaction import Connection, connection
 from portal.money import Money
 from portal.web.keysets import PAGE_SIZE, START, Cursor, Slice, cut, is_first_page_again, prefix_pattern
@@ -51,6 +52,13 @@ class InvoiceFilter:
     today: date
     tab: Tab = Tab.ALL
     search: str = ""
+    mode: Mode | None = None
+    """None: of both modes."""
+
+    @property
+    def condition(self) -> str:
+        """The tab and the mode in SQL: constants of this module."""
+        return _condition(self.tab, self.mode)
 
     @property
     def searches(self) -> bool:
@@ -85,12 +93,12 @@ async def list_invoices(wanted: InvoiceFilter, cursor: Cursor, *, size: int = PA
     return cut(read, cursor, size, id_of=lambda row: row.id)
 
 
-async def count_invoices(today: date) -> dict[Tab, int]:
+async def count_invoices(today: date, mode: Mode | None = None) -> dict[Tab, int]:
     """How many invoices each tab holds; a count above 10,000 stands for "more than that"."""
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM invoice i WHERE {condition} AND $1::date IS NOT NULL "  # noqa: S608 - constants
-        f'LIMIT {COUNT_CEILING + 1}) t) AS "{tab.value}"'
-        for tab, condition in _CONDITIONS.items()
+        f"(SELECT count(*) FROM (SELECT FROM invoice i WHERE {_condition(tab, mode)} "  # noqa: S608 - constants
+        f'AND $1::date IS NOT NULL LIMIT {COUNT_CEILING + 1}) t) AS "{tab.value}"'
+        for tab in Tab
     )
     async with connection() as held:
         row = await held.fetchrow(f"SELECT {counts}", today)
@@ -98,12 +106,16 @@ async def count_invoices(today: date) -> dict[Tab, int]:
     return {tab: row[tab.value] for tab in Tab}
 
 
+def _condition(tab: Tab, mode: Mode | None) -> str:
+    return f"{_CONDITIONS[tab]} AND i.mode = '{mode.value}'" if mode else _CONDITIONS[tab]
+
+
 async def _read(held: Connection, wanted: InvoiceFilter, cursor: Cursor, size: int) -> list[InvoiceRow]:
     page = f"i.id {cursor.condition} $2 ORDER BY i.id {cursor.order} LIMIT $3"
-    chosen = f"SELECT i.id FROM invoice i WHERE {_CONDITIONS[wanted.tab]} AND $1::date IS NOT NULL AND {page}"  # noqa: S608 - words of ours
+    chosen = f"SELECT i.id FROM invoice i WHERE {wanted.condition} AND $1::date IS NOT NULL AND {page}"  # noqa: S608 - words of ours
     arguments: list[Any] = [wanted.today, cursor.id, size + 1]
     if wanted.searches:
-        chosen = _searched(_CONDITIONS[wanted.tab], page)
+        chosen = _searched(wanted.condition, page)
         arguments.append(prefix_pattern(wanted.search))
     rows = await held.fetch(_ROWS.format(chosen=chosen, order=cursor.order), *arguments)
     return [_row(row) for row in rows]

@@ -61,6 +61,8 @@ class Visit:
     mode: str | None = None
     """`test` or `live` when an account is connected."""
     trouble: Trouble | None = None
+    has_test: bool = False
+    """Whether a test account is or was connected, so that there may be test records beside live ones."""
     ended: str = ""
     """Why the session that the browser showed is over, as a sentence; empty when it is not."""
 
@@ -99,6 +101,15 @@ class PortalRequest(HTMXRequest):
     def visit(self) -> Visit:
         """Organisation, mode and time zone for the frame around the page."""
         return visit_of(self)
+
+    def shown_mode(self, wanted: str) -> str | None:
+        """Which records a list or a figure shows: live ones by default, test ones when asked for.
+
+        None while no live account is connected: then nothing is hidden.
+        """
+        if self.visit.mode != "live":
+            return None
+        return "test" if wanted == "test" and self.visit.has_test else "live"
 
     @property
     def wants_fragment(self) -> bool:

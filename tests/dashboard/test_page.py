@@ -76,3 +76,29 @@ async def test_test_mode_is_said_on_every_page(owner: Visitor) -> None:
     assert "Test mode: no real money moves." in (await owner.get("/audit-log")).text
     await connect_account(mode=Mode.LIVE, external_id="acct_live")
     assert "Test mode: no real money moves." not in (await owner.get("/audit-log")).text
+
+
+async def test_beside_a_live_connection_test_money_has_figures_of_its_own(owner: Visitor) -> None:
+    await connect_account()
+    test_invoice = await make_invoice(4_200)
+    await connect_account(mode=Mode.LIVE)
+    live_invoice = await make_invoice(9_900)
+    live, test = (await owner.get("/")).text, (await owner.get("/?mode=test")).text
+    assert "$99.00" in live
+    assert "$42.00" not in live
+    assert "$42.00" in test
+    assert "$99.00" not in test
+    live, test = (await owner.get("/invoices")).text, (await owner.get("/invoices?mode=test")).text
+    assert f'href="/invoices/{live_invoice}"' in live
+    assert f'href="/invoices/{test_invoice}"' not in live
+    assert f'href="/invoices/{test_invoice}"' in test
+    assert f'href="/invoices/{live_invoice}"' not in test
+
+
+async def test_without_a_live_connection_nothing_is_hidden(owner: Visitor) -> None:
+    await connect_account()
+    invoice_id = await make_invoice(4_200)
+    assert "$42.00" in (await owner.get("/")).text
+    assert f'href="/invoices/{invoice_id}"' in (await owner.get("/invoices")).text
+    assert 'aria-label="Mode"' in (await owner.get("/")).text
+    assert 'href="/?mode=test"' not in (await owner.get("/")).text

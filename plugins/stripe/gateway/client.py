@@ -30,6 +30,7 @@ from portal.sdk import (
 API_VERSION = "2026-10-28.endive"
 SANDBOX_MARK = "Sandbox"
 """Every key of the local sandbox says so, and no key of Stripe's does."""
+SANDBOX_KEY = re.compile(r"(?:sk|rk|pk)_(?:test|live)_51SandboxAccount[AB]_")
 PRETENDED_LIVE_KEY = re.compile(r"(?:sk|rk|pk)_live_51SandboxAccount[AB]_")
 """The sandbox's own live keys, which open nothing at Stripe: no real key has an underscore there."""
 TIMEOUT_SECONDS = 20
@@ -91,10 +92,15 @@ def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClien
 
     Raises:
         ConfigurationError: the API base is redirected to anything but loopback, or with a real live key.
+        ProviderUnavailable: it is the sandbox's key, and no sandbox runs: Stripe would call it refused.
     """
     base = api_base_for(secret_key, settings)
     if base:
         _refuse_unsafe_base(base, secret_key)
+    elif SANDBOX_KEY.match(secret_key.reveal()):
+        raise ProviderUnavailable(
+            "This key opens the Stripe sandbox, which does not run.", hint="Start it: portal run"
+        )
     return _client(secret_key.reveal(), base, _http_client())
 
 

@@ -1,0 +1,109 @@
+"""No row of one mode can refer to a row of the other: the database refuses it, whatever the code does."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from portal.contract.facts import Mode
+from portal.database.transaction import connection
+from tests.builders import connect_account, make_invoice
+
+NO_REFERENCE = frozenset({"connected_account", "audit_entry"})
+"""Tables with a mode that refer to nothing of a provider's."""
+CROSSING = {
+    "invoice": """
+        INSERT INTO invoice (customer, account, mode, currency, created_at)
+        SELECT customer, $1, 'test', 'usd', now() FROM invoice WHERE id = $2
+    """,
+    "payment (account)": """
+        INSERT INTO payment (invoice, account, mode, kind, external_id, amount_minor, currency, occurred_at,
+                             recorded_at)
+        VALUES ($2, $1, 'test', 'payment', 'pi_1', 1, 'usd', now(), now())
+    """,
+    "payment (invoice)": """
+        INSERT INTO payment (invoice, account, mode, kind, external_id, amount_minor, currency, occurred_at,
+                             recorded_at)
+        VALUES ($2, $1, 'live', 'payment', 'pi_1', 1, 'usd', now(), now())
+    """,
+    "payment_attempt (account)": """
+        INSERT INTO payment_attempt (invoice, account, mode, external_id, state, amount_minor, currency,
+                                     occurred_at, recorded_at)
+        VALUES ($2, $1, 'test', 'pi_1', 'failed', 1, 'usd', now(), now())
+    """,
+    "payment_attempt (invoice)": """
+        INSERT INTO payment_attempt (invoice, account, mode, external_id, state, amount_minor, currency,
+                                     occurred_at, recorded_at)
+        VALUES ($2, $1, 'live', 'pi_1', 'failed', 1, 'usd', now(), now())
+    """,
+    "webhook_event": """
+        INSERT INTO webhook_event (account, mode, external_id, type, body, due_at, received_at)
+        SELECT $1, 'test', 'evt_1', 'invoice.paid', '', now(), now() WHERE $2 > 0
+    """,
+    "sync_task (account)": """
+        INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
+        VALUES ($1, 'test', 'publish_invoice', $2, 'k', now(), now())
+    """,
+    "sync_task (invoice)": """
+        INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
+        VALUES ($1, 'live', 'publish_invoice', $2, 'k', now(), now())
+    """,
+    "customer_link": """
+        INSERT INTO customer_link (account, mode, external_id, seen_at)
+        SELECT $1, 'test', 'cus_1', now() WHERE $2 > 0
+    """,
+    "stripe_link (account)": """
+        INSERT INTO stripe_link (account, mode, kind, external_id, invoice, invoice_external_id)
+        VALUES ($1, 'test', 'invoice', 'in_1', $2, 'in_1')
+    """,
+    "stripe_link (invoice)": """
+        INSERT INTO stripe_link (account, mode, kind, external_id, invoice, invoice_external_id)
+        VALUES ($1, 'live', 'invoice', 'in_1', $2, 'in_1')
+    """,
+    "stripe_object": """
+        INSERT INTO stripe_object (account, mode, kind, external_id, last_read, read_at)
+        SELECT $1, 'test', 'customer', 'cus_1', '{}', now() WHERE $2 > 0
+    """,
+}
+"""What crosses from test ($2: an invoice of test mode) to live ($1: a live connection)."""
+
+
+@pytest.mark.parametrize("what", CROSSING)
+async def test_a_row_that_crosses_modes_is_refused(database: None, what: str) -> None:
+    await connect_account()
+    invoice_id = await make_invoice()
+    live = await connect_account(mode=Mode.LIVE)
+    async with connection() as held:
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await held.execute(CROSSING[what], live.id, invoice_id)
+
+
+@pytest.mark.parametrize("what", [name for name in CROSSING if "invoice" not in name])
+async def test_the_same_row_within_one_mode_is_taken(database: None, what: str) -> None:
+    account = await connect_account()
+    invoice_id = await make_invoice()
+    async with connection() as held:
+        done = await held.execute(
+            CROSSING[what].replace("'k'", "'other'").replace("'in_1'", "'in_2'"), account.id, invoice_id
+        )
+    assert done == "INSERT 0 1"
+
+
+async def test_every_table_with_a_mode_is_tried(database: None) -> None:
+    async with connection() as held:
+        rows = await held.fetch(
+            "SELECT table_name FROM information_schema.columns WHERE column_name = 'mode' "
+            "AND table_schema = 'public'"
+        )
+    tried = {name.split(" ")[0] for name in CROSSING}
+    assert {row[0] for row in rows} - NO_REFERENCE == tried
+
+
+async def test_a_saved_row_does_not_change_sides(database: None) -> None:
+    account = await connect_account()
+    await make_invoice()
+    async with connection() as held:
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await held.execute("UPDATE connected_account SET mode = 'live' WHERE id = $1", account.id)
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await held.execute("UPDATE invoice SET mode = 'live'")
