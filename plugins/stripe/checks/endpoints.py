@@ -108,7 +108,7 @@ def _absent(context: CheckContext, found: Survey) -> CheckResult:
         fix += f" On your own machine, let Stripe's command line carry the events: {_listen(context)}"
     return CheckResult(
         _status_without(context),
-        "Stripe has no endpoint with exactly this address.",
+        f"Stripe has no endpoint with exactly this address.{_leftovers(found)}",
         fix=fix,
         fix_url=dashboard_url(context, "webhooks/create"),
         fix_label="Add an endpoint in Stripe",
@@ -143,7 +143,7 @@ def _near_miss(context: CheckContext, found: Survey) -> CheckResult:
     which = listed(differences(nearest.url, context.endpoint_url))
     return CheckResult(
         _status_without(context),
-        f"Stripe has {nearest.url}, which {which}.",
+        f"Stripe has {nearest.url}, which {which}.{_leftovers(found)}",
         fix="Its deliveries would not arrive, so payments would not show as paid. Change its address to "
         "exactly the one above.",
         fix_url=dashboard_url(context, f"webhooks/{nearest.id}"),
@@ -251,6 +251,10 @@ def _orphans(found: Survey) -> _Problem:
         f"Delete {'it' if many == 1 else 'them'}, unless another connection needs it.",
         REMOVE_ORPHANS if found.deletable else None,
     )
+
+
+def _leftovers(found: Survey) -> str:
+    return f" {_orphans(found).message}" if found.orphans else ""
 
 
 def _with_orphans(repairs: tuple[Repair, ...], found: Survey) -> tuple[Repair, ...]:

@@ -6,8 +6,6 @@ import ipaddress
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
-from portal.sdk import LOOPBACK
-
 _PORTS = {"http": 80, "https": 443}
 _PRIVATE_ENDINGS = (".home.arpa", ".internal", ".invalid", ".lan", ".local", ".localhost", ".test")
 
@@ -55,7 +53,7 @@ def differences(url: str, wanted: str) -> tuple[str, ...]:
 
 def is_public(host: str) -> bool:
     """Whether a host can be reached from the internet, as far as its name tells."""
-    if host in LOOPBACK or host.endswith(_PRIVATE_ENDINGS):
+    if host.endswith(_PRIVATE_ENDINGS):
         return False
     try:
         return ipaddress.ip_address(host).is_global

@@ -201,6 +201,17 @@ async def test_a_form_that_is_not_saved_offers_to_delete_nothing(
     assert repairs(await run("webhook_endpoint", form)) == []
 
 
+async def test_an_earlier_address_is_named_also_where_the_endpoint_is_missing(
+    saved: CheckContext, stripe: stripe_sdk.V1Services
+) -> None:
+    add_endpoint(stripe, url=EARLIER, metadata=marks(HERE, ACCOUNT))
+    found = await run("webhook_endpoint", saved)
+    assert found.message.startswith(
+        "Stripe has no endpoint with exactly this address. Stripe also sends to an"
+    )
+    assert repairs(found) == [RepairId.CREATE_ENDPOINT, RepairId.REMOVE_ORPHANS]
+
+
 async def test_endpoints_of_others_are_none_of_ours(
     saved: CheckContext, stripe: stripe_sdk.V1Services
 ) -> None:
