@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from plugins.stripe.checks import CHECKS
+from plugins.stripe.domain.endpoints import RepairId
 from plugins.stripe.gateway.client import close_clients
 from plugins.stripe.help import HELP_PAGES
 from plugins.stripe.rights import ENDPOINT_FEATURE, RIGHTS
@@ -51,6 +52,10 @@ class StripePlugin(Plugin):
     credentials: ClassVar[tuple[CredentialField, ...]] = connections.FIELDS
     checks: ClassVar[tuple[Check, ...]] = CHECKS
     features: ClassVar[tuple[Feature, ...]] = tuple(right.feature for right in RIGHTS)
+    secret_repairs: ClassVar[frozenset[str]] = frozenset(
+        {RepairId.CREATE_ENDPOINT, RepairId.FIX_ENDPOINT, RepairId.REMOVE_TWINS}
+    )
+    test_event_check: ClassVar[str] = "signing_secret"
     endpoint_feature: ClassVar[str] = ENDPOINT_FEATURE
     capabilities: ClassVar[frozenset[str]] = frozenset({"payments", "invoice_sync"})
     help_pages: ClassVar[tuple[HelpPage, ...]] = HELP_PAGES

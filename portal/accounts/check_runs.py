@@ -110,8 +110,8 @@ async def _store(
 ) -> None:
     await held.execute(
         """
-        INSERT INTO check_run (subject, fingerprint, results, ran_at) VALUES ($1, $2, $3::jsonb, now())
-        ON CONFLICT (subject) DO UPDATE SET fingerprint = $2, results = $3::jsonb, ran_at = now()
+        INSERT INTO check_run (subject, fingerprint, results, ran_at) VALUES ($1, $2, $3, now())
+        ON CONFLICT (subject) DO UPDATE SET fingerprint = $2, results = $3, ran_at = now()
         """,
         subject,
         fingerprint,

@@ -6,7 +6,7 @@ import asyncio
 
 from portal.accounts.attempts import Attempt
 from portal.accounts.endpoints import keep_for_form
-from portal.accounts.rotations import replace_credentials
+from portal.accounts.rotations import replace_credentials, require_no_overlap
 from portal.audit.services import Actor, record
 from portal.contract.checks import CheckContext
 from portal.contract.errors import ProviderUnavailable
@@ -37,8 +37,11 @@ async def repair_account(
 
     Raises:
         ProviderError: it could not be done, with what to do.
+        OverlapOpen: it may bring a third signing secret. It is refused before anything is done.
     """
     assert context.account_id is not None  # noqa: S101 - a saved connection has one
+    if name in plugin.secret_repairs:
+        await require_no_overlap(context.account_id)
     done = await _mend(plugin, name, context)
     if done.credentials:
         await replace_credentials(context.account_id, plugin, done.credentials, actor=actor)

@@ -89,6 +89,19 @@ async def replace_credentials(
     return tuple(spec.label for spec in fields)
 
 
+async def require_no_overlap(account_id: int) -> None:
+    """Refuse what would bring a third signing secret.
+
+    Raises:
+        OverlapOpen: the one before the present one is still accepted.
+    """
+    async with connection() as held:
+        if await held.fetchval(
+            "SELECT previous_until > now() FROM connected_account WHERE id = $1", account_id
+        ):
+            raise _overlap_open()
+
+
 async def finish_overlap(account_id: int, *, actor: Actor) -> str:
     """Stop accepting the replaced signing secret and erase it; returns the connection's title.
 
@@ -185,10 +198,7 @@ class _Change:
         sealed = json.loads(self.row["sealed_credentials"])
         found = {spec.name: sealed[spec.name] for spec in self.fields if spec.webhook and spec.name in sealed}
         if found and self.row["overlaps"]:
-            raise OverlapOpen(
-                "The signing secret before this one is still accepted.",
-                hint="Remove the old secret first, or wait until its 24 hours are over.",
-            )
+            raise _overlap_open()
         return found
 
 
@@ -254,6 +264,13 @@ async def _note(held: Connection, change: _Change) -> None:
         subject=("connected_account", row["id"]),
         mode=row["mode"],
         details={"changed": [spec.name for spec in change.fields]},
+    )
+
+
+def _overlap_open() -> OverlapOpen:
+    return OverlapOpen(
+        "The signing secret before this one is still accepted.",
+        hint="Remove the old secret first, or wait until its 24 hours are over.",
     )
 
 

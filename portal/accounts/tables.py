@@ -75,6 +75,6 @@ class CheckRun(Table, tablename="check_run"):
     """`account:<id>`, or `form:<plugin>:<person>`."""
     fingerprint = Text(null=False)
     """Names the exact values that were checked, without telling them."""
-    results = JSONB(null=False, default="{}")
-    """Check id -> its result."""
+    results = Text(null=False, default="{}")
+    """Check id -> its result, as JSON text: what a check saw keeps its order."""
     ran_at = Timestamptz(null=False)

@@ -14,7 +14,12 @@ from portal.accounts.answers import answer_save, show_form, too_often
 from portal.accounts.attempts import Attempt, Purpose, read_attempt
 from portal.accounts.controllers import agreed, checked_for_save, plugin_of
 from portal.accounts.rechecks import note_outcome, saved_context
-from portal.accounts.rotations import finish_overlap, replace_credentials, require_same_account
+from portal.accounts.rotations import (
+    finish_overlap,
+    replace_credentials,
+    require_no_overlap,
+    require_same_account,
+)
 from portal.accounts.services import AccountSummary, connected_accounts
 from portal.accounts.validations import Outcome
 from portal.audit.services import person_actor
@@ -65,10 +70,8 @@ async def replace_endpoint(request: PortalRequest, plugin_id: FromPath[str]) -> 
     """A second endpoint with a new secret; both deliver until the old one is removed: nothing is missed."""
     plugin, account = await _posted(request, plugin_id)
     try:
-        context = await saved_context(account.id, plugin)
-        if context.other_secrets:
-            raise Conflict("The last replacement is not finished.", hint="Remove the old secret first.")
-        made = await plugin.replace_endpoint(context)
+        await require_no_overlap(account.id)
+        made = await plugin.replace_endpoint(await saved_context(account.id, plugin))
         await replace_credentials(account.id, plugin, made.credentials, actor=person_actor(request))
         await plugin.open_endpoint(await saved_context(account.id, plugin))
     except PortalError as error:

@@ -229,6 +229,8 @@ class Plugin(ABC):
     capabilities: ClassVar[frozenset[str]] = frozenset()
     features: ClassVar[tuple[Feature, ...]] = ()
     help_pages: ClassVar[tuple[HelpPage, ...]] = ()
+    secret_repairs: ClassVar[frozenset[str]] = frozenset()
+    """Ids of repairs that may bring a new signing secret. They wait while an old one is still accepted."""
     test_event_check: ClassVar[str] = ""
     """Id of the check that has the provider send an event: *Send test event* repeats it."""
     endpoint_feature: ClassVar[str] = ""

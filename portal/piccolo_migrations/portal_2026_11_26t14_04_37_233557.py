@@ -387,8 +387,8 @@ async def forwards() -> MigrationManager:
         tablename="check_run",
         column_name="results",
         db_column_name="results",
-        column_class_name="JSONB",
-        column_class=JSONB,
+        column_class_name="Text",
+        column_class=Text,
         params={
             "default": "{}",
             "null": False,

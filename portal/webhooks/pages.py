@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
+from portal.contract.help_pages import help_href
 from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
 from portal.web.request import PortalRequest, Role
@@ -47,7 +48,13 @@ async def show_event(request: PortalRequest, event_id: FromPath[int]) -> Respons
     """One event. Its payload is for admins alone: it holds names and addresses."""
     event = await find_event(event_id)
     payload = await readable_payload(event_id) if request.user.role.covers(Role.ADMIN) else None
-    return page(request, "webhooks/detail.html", event=event, payload=payload)
+    return page(
+        request,
+        "webhooks/detail.html",
+        event=event,
+        payload=payload,
+        help_href=help_href(event.error_code) if event.error_code else "",
+    )
 
 
 def _address(wanted: EventFilter, cursor: str = "") -> str:

@@ -85,6 +85,7 @@ class Acme(Plugin):
         Feature("rockets", "Rockets on demand"),
     )
     endpoint_feature: ClassVar[str] = "endpoints"
+    secret_repairs: ClassVar[frozenset[str]] = frozenset({"make_endpoint"})
     test_event_check: ClassVar[str] = "events"
 
     def check_field(self, name: str, values: Mapping[str, Secret], *, edited: bool) -> FieldFeedback:

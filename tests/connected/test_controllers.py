@@ -78,6 +78,17 @@ async def test_a_repair_of_a_saved_connection_keeps_both_secrets(ana: Visitor) -
     assert account.previous["signing"].reveal() == SIGNING
 
 
+async def test_a_repair_that_would_bring_a_third_secret_waits_before_anything_is_done(ana: Visitor) -> None:
+    account_id = await connect_acme()
+    form = {"account": str(account_id), "repair": "make_endpoint"}
+    await ana.post(f"{ACME}/mend", form)
+    ASKED.clear()
+    answer = await ana.post(f"{ACME}/mend", form)
+    assert answer.status_code == 409
+    assert "The signing secret before this one is still accepted." in answer.text
+    assert ASKED == []
+
+
 async def test_a_repair_that_fails_says_so_on_the_page(ana: Visitor) -> None:
     account_id = await connect_acme()
     REFUSES["make_endpoint"] = ProviderUnavailable("Acme is away.", hint="Press it again.")
@@ -163,7 +174,7 @@ async def test_the_portal_replaces_the_endpoint_and_opens_it_only_once_the_secre
     assert ["replace_endpoint", f"open_endpoint with …{NEW_SIGNING[-4:]}"] == ASKED
     again = await ana.post(f"{ACME}/rotate/endpoint", {"account": str(account_id)})
     assert again.status_code == 409
-    assert "Remove the old secret first." in again.text
+    assert "Remove the old secret first" in again.text
     done = await ana.post(f"{ACME}/rotate/finish", {"account": str(account_id)})
     assert done.status_code == 303
     assert ASKED[-1] == "retire_endpoint"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from plugins.stripe.domain import keys
+from plugins.stripe.domain.endpoints import RepairId
 from plugins.stripe.domain.events import ENDPOINT_EVENTS
 from plugins.stripe.gateway import accounts, endpoints, subscriptions
 from plugins.stripe.gateway.client import PermissionMissing
@@ -22,6 +23,7 @@ from portal.sdk import (
     Mode,
     ProviderError,
     ProviderUnavailable,
+    Repair,
     Secret,
     Settings,
     current_settings,
@@ -50,6 +52,7 @@ FIELDS = (
         "Starts with `whsec_`.",
         secret=True,
         webhook=True,
+        offer=Repair(RepairId.CREATE_ENDPOINT, "Create the endpoint for me"),
     ),
 )
 
