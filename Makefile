@@ -1,6 +1,6 @@
 # One verb for each thing one does here; the same locally and in CI. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e lint fix live-check migrate doctor clean set-up set-up-test
+.PHONY: help run test e2e bench lint fix live-check migrate doctor clean set-up set-up-test
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 export PYTHON
@@ -20,6 +20,9 @@ test: set-up-test ## Run all tests: unit, integration, browser journeys (ARGS=â€
 e2e: set-up-test ## Run the browser journeys alone
 	@$(PY) -m tests.browsers
 	@$(PYTEST) e2e $(ARGS)
+
+bench: set-up-test ## Measure: how long the checks of a connection take
+	@$(PY) -m tests.bench.validating
 
 lint: set-up-test ## Check style and types
 	@$(PY) -m ruff check
