@@ -15,7 +15,7 @@ from portal.sdk import Answerer, CheckContext, CheckResult, CheckStatus, Reached
 PREVIOUS = "the previous secret"
 CURRENT = "the current secret"
 OTHER_MODE = "the other mode's secret"
-LOST = "Deliveries are refused until this is mended, so payments would not show as paid."
+LOST = "With this secret deliveries are refused, so payments would not show as paid."
 CHECK_AGAIN = "Choose Check again."
 
 
@@ -103,26 +103,22 @@ def nothing_arrived(context: CheckContext, silence: Silence) -> CheckResult:
 
 
 def _of_other_secret(context: CheckContext, label: str) -> CheckResult:
-    codes = {
-        PREVIOUS: (Code.SIGNING_SECRET_PREVIOUS, "It was replaced here, and Stripe still signs with it."),
-        CURRENT: (
-            Code.SIGNING_SECRET_CURRENT,
-            "Stripe does not sign with the new one yet. Roll it in Stripe first, or keep the present one.",
-        ),
-        OTHER_MODE: (
-            Code.SIGNING_SECRET_OTHER_MODE,
-            "Test and live mode have endpoints of their own, each with its own secret.",
-        ),
-    }
-    code, why = codes.get(
-        label, (Code.SIGNING_SECRET_UNKNOWN, "It is another one than the one entered here.")
-    )
+    code, why = _about(context, label)
     return _copy_again(
-        context,
-        f"The test event is signed with {label}, not with this one.",
-        code,
-        fix=f"{why} {LOST}" if code is not Code.SIGNING_SECRET_CURRENT else why,
+        context, f"The test event is signed with {label}, not with this one.", code, fix=f"{why} {LOST}"
     )
+
+
+def _about(context: CheckContext, label: str) -> tuple[Code, str]:
+    """Which mix-up it is, and how it comes about."""
+    if label == PREVIOUS:
+        return Code.SIGNING_SECRET_PREVIOUS, "It was replaced here, and Stripe still signs with it."
+    if label == CURRENT:
+        return Code.SIGNING_SECRET_CURRENT, "Stripe does not sign with the new one yet: roll it there first."
+    if label == OTHER_MODE or label.endswith(f"in {'test' if is_live(context) else 'live'} mode"):
+        why = "Test and live mode have endpoints of their own, each with its own secret."
+        return Code.SIGNING_SECRET_OTHER_MODE, why
+    return Code.SIGNING_SECRET_UNKNOWN, "Each endpoint has a secret of its own."
 
 
 def _of_unknown_secret(context: CheckContext) -> CheckResult:

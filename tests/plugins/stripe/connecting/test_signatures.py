@@ -337,6 +337,20 @@ async def test_content_that_cannot_be_compared_is_called_a_secret_that_nobody_kn
     assert (await scene.check()).code == Code.SIGNING_SECRET_UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("label", "code"),
+    [
+        ("the secret of Northwind in live mode", Code.SIGNING_SECRET_OTHER_MODE),
+        ("the secret of Northwind in test mode", Code.SIGNING_SECRET_UNKNOWN),
+    ],
+)
+async def test_the_secret_of_another_connection_is_named(scene: Scene, label: str, code: Code) -> None:
+    scene.sandbox.deliver(sign_with=NOBODYS)
+    found = await CHECK.run(replace(scene.context(), other_secrets={label: Secret(NOBODYS)}))
+    assert found.code == code
+    assert found.message == f"The test event is signed with {label}, not with this one."
+
+
 # ---- nothing arrives
 
 
