@@ -61,7 +61,8 @@ async def saved_context(account_id: int, plugin: Plugin, *, thorough: bool = Tru
         account_id=account_id,
         thorough=thorough,
         other_secrets={"the previous secret": previous[0]} if previous else {},
-        facts={"event_arrived_at": summary.last_event_at},
+        # While two secrets are accepted, an event may have been signed with the old one.
+        facts={"event_arrived_at": summary.secret_used_at if previous else summary.last_event_at},
     )
 
 

@@ -20,7 +20,7 @@ from portal.security.sealing import open_sealed
 
 SUMMARY = """
     id, plugin, mode, external_account_id AS external_id, title, state, health_reason,
-    connected_by, connected_at, last_event_at, features_off
+    connected_by, connected_at, last_event_at, secret_used_at, features_off
 """
 DISCONNECTED = "The account was disconnected."
 """Why work of a connection ended: what says so is taken up again when the account comes back."""
@@ -48,6 +48,8 @@ class AccountSummary:
     connected_by: str
     connected_at: datetime
     last_event_at: datetime | None
+    secret_used_at: datetime | None = None
+    """When a delivery was last signed with the present signing secret."""
     features_off: Mapping[str, str] = field(default_factory=dict)
     """`Feature.id` -> why it cannot be used."""
 
