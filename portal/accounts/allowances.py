@@ -9,7 +9,7 @@ from portal.errors import PortalError
 
 RUNS = 6
 RUNS_AND_SAVES = 12
-"""Saving runs the checks too, and must still be possible for somebody who checked a lot."""
+"""Saving, mending and one row again ask less, and must still be possible for somebody who checked a lot."""
 SECONDS = 60
 
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 
 from portal.accounts import forms, pages
-from portal.accounts.allowances import RUNS_AND_SAVES, TooManyRuns, take_run
+from portal.accounts.allowances import RUNS, RUNS_AND_SAVES, TooManyRuns, take_run
 from portal.accounts.answers import answer_save, show_form, too_often
 from portal.accounts.attempts import Attempt, Purpose, read_attempt
 from portal.accounts.check_runs import last_run, remember_run
@@ -66,11 +66,12 @@ async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Respo
 async def validate(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str] | ServerSentEvent:
     """Run the checks, or one of them again: a stream where scripts run, a whole page where they do not."""
     attempt, form = await _attempt(request, plugin_id)
+    only = form.text(forms.ONLY)
     try:
-        await take_run(request.user.person_id)
+        await take_run(request.user.person_id, limit=RUNS_AND_SAVES if only else RUNS)
     except TooManyRuns as error:
         return await too_often(request, attempt, error)
-    if only := form.text(forms.ONLY):
+    if only:
         await _stand_by_the_rest(attempt, only)
     return await _run(request, attempt)
 

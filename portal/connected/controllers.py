@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
 from portal.accounts import pages as form_pages
-from portal.accounts.allowances import RUNS_AND_SAVES, take_run
+from portal.accounts.allowances import RUNS, RUNS_AND_SAVES, take_run
 from portal.accounts.check_runs import last_run, subject_of_account
 from portal.accounts.controllers import plugin_of, wants_stream
 from portal.accounts.disconnections import disconnect
@@ -54,8 +54,8 @@ async def show_provider(
 async def recheck(request: PortalRequest, plugin_id: FromPath[str]) -> Response[str] | ServerSentEvent:
     """The checks of a saved connection with its own credentials: all, or one of them again."""
     plugin, account, form = await _saved(request, plugin_id, "only", "checked")
-    await take_run(request.user.person_id)
     only = form.text("only")
+    await take_run(request.user.person_id, limit=RUNS_AND_SAVES if only else RUNS)
     run = await last_run(subject_of_account(account.id)) if only else None
     known = run.all_but(only, plugin.checks) if run else {}
     return await _run(request, plugin, account, known=known)
