@@ -50,6 +50,7 @@ def check_plugin(plugin: Plugin) -> None:
     check_field_feedback(plugin)
     check_masks(plugin)
     check_questions(plugin)
+    check_features(plugin)
     check_pay_page(plugin)
     check_help(plugin)
     check_refusals(plugin)
@@ -133,6 +134,20 @@ def check_questions(plugin: Plugin) -> None:
         assert not late, f"The check {check.id} needs {sorted(late)}, which comes later or not at all."
         assert 0 < check.seconds <= LONGEST_CHECK_SECONDS, f"The deadline of {check.id} is {check.seconds} s."
         earlier.add(check.id)
+
+
+def check_features(plugin: Plugin) -> None:
+    """Assert that features, repairs and the test event refer to things that exist."""
+    _check_unique([feature.id for feature in plugin.features], "Two features have one id:")
+    known = {feature.id for feature in plugin.features}
+    assert plugin.endpoint_feature in {"", *known}, f"There is no feature {plugin.endpoint_feature!r}."
+    checks = {check.id for check in plugin.checks}
+    assert plugin.test_event_check in {"", *checks}, f"There is no check {plugin.test_event_check!r}."
+    for spec in plugin.credentials:
+        if spec.offer:
+            assert type(plugin).repair is not Plugin.repair, f"Nothing does what {spec.offer.label!r} offers."
+        if spec.offer and spec.webhook:
+            assert spec.offer.id in plugin.secret_repairs, f"{spec.offer.id} belongs into secret_repairs."
 
 
 def check_pay_page(plugin: Plugin) -> None:

@@ -95,6 +95,11 @@ def call_somebody(*_: object, **__: bool) -> socket.socket:
         (kit.check_questions, {"checks": plugin.checks[::-1]}, "comes later"),
         (kit.check_questions, {"checks": (plugin.checks[0],) * 2}, "Two checks"),
         (kit.check_questions, {"checks": (replace(plugin.checks[0], seconds=600),)}, "deadline"),
+        (kit.check_features, {"features": (plugin.features[0],) * 2}, "Two features"),
+        (kit.check_features, {"endpoint_feature": "wormholes"}, "no feature 'wormholes'"),
+        (kit.check_features, {"test_event_check": "wormholes"}, "no check 'wormholes'"),
+        (kit.check_features, {"repair": Plugin.repair}, "Nothing does what"),
+        (kit.check_features, {"secret_repairs": frozenset()}, "belongs into secret_repairs"),
         (
             kit.check_pay_page,
             {"pay_page": lambda *_: PayPage("stripe/absent.html", {}, (), {})},
