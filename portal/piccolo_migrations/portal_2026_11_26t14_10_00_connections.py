@@ -16,7 +16,7 @@ CREATE INDEX proof_delivery_proof ON proof_delivery (proof, id);
 ALTER TABLE delivery_refusal ADD CONSTRAINT delivery_refusal_once UNIQUE (account, hour, reason);
 
 -- Rows arrive in the order of time, so a summary for each range of pages is enough and costs intake nothing.
-CREATE INDEX webhook_event_received ON webhook_event USING brin (received_at) WITH (pages_per_range = 32);
+CREATE INDEX webhook_event_received ON webhook_event USING brin (received_at) WITH (pages_per_range = 32, autosummarize = on);
 
 -- A task about an invoice can only stand under a connection of the invoice's own mode.
 ALTER TABLE sync_task
