@@ -68,12 +68,13 @@ async def save_connection(new: NewConnection, *, actor: Actor) -> int:
 
     Raises:
         AlreadyConnected: somebody connected this account in this mode before.
+        AddressTaken: another connection was given the address of the form.
     """
     try:
         async with transaction() as tx:
             account_id = await _revive(tx.connection, new, actor) or await _insert(tx.connection, new, actor)
-            await _seal_into(tx.connection, account_id, new, actor)
             await take_endpoint(tx.connection, new.plugin.manifest.id, new.endpoint)
+            await _seal_into(tx.connection, account_id, new, actor)
             await _keep_run(tx.connection, account_id, new)
             await _start_sync(tx.connection, account_id)
             await _note(tx.connection, account_id, new, actor)
@@ -204,13 +205,18 @@ async def _of_first_press(new: NewConnection, actor: Actor) -> int:
         for account in await connected_accounts(new.plugin.manifest.id)
         if (account.external_id, account.mode) == (new.identity.external_id, new.identity.mode)
     ]
-    first = found[0] if found else None
-    if first and first.connected_by == actor.name and datetime.now(UTC) - first.connected_at < SAME_PRESS:
-        return first.id
+    if found and await _is_first_press(found[0], new, actor):
+        return found[0].id
     raise AlreadyConnected(
         f"{new.identity.title} is already connected in {new.identity.mode} mode.",
         hint="Disconnect it first to connect it with other keys.",
     )
+
+
+async def _is_first_press(account: AccountSummary, new: NewConnection, actor: Actor) -> bool:
+    """The same person a moment ago, with the same keys: else somebody would miss what was not saved."""
+    by_the_same = account.connected_by == actor.name and datetime.now(UTC) - account.connected_at < SAME_PRESS
+    return by_the_same and (await load_account(account.id)).credentials == dict(new.credentials)
 
 
 def _identity_of(new: NewConnection) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from portal.accounts.answers import answer_save, show_form, too_often
 from portal.accounts.attempts import Attempt, Purpose, read_attempt
 from portal.accounts.check_runs import last_run, remember_run
 from portal.accounts.connections import NewConnection, same_credentials, save_connection
-from portal.accounts.endpoints import pending_endpoint
+from portal.accounts.endpoints import endpoint_at
 from portal.accounts.repairs import repair_for_form
 from portal.accounts.services import connected_accounts
 from portal.accounts.streams import Audience, stream_checks
@@ -196,7 +196,8 @@ async def _save(request: PortalRequest, attempt: Attempt, outcome: Outcome) -> R
         identity = await plugin.identify(attempt.values, current_settings())
         if attempt.purpose is Purpose.SWITCH and identity.mode is not Mode.LIVE:
             return await answer_save(request, attempt, None, error=NOT_LIVE)
-        endpoint = await pending_endpoint(plugin.manifest.id)
+        # The address that was checked, not whichever is free by now: the provider's endpoint has this one.
+        endpoint = endpoint_at(attempt.context.endpoint_url)
         new = NewConnection(plugin, attempt.values, identity, endpoint, outcome)
         account_id = await save_connection(new, actor=person_actor(request))
     except PortalError as error:

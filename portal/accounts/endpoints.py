@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
+from portal.errors import Conflict
 from portal.security.sealing import open_sealed, seal
 from portal.security.tokens import Purpose, hash_token, new_token
 from portal.settings import LOOPBACK, Settings
@@ -30,6 +31,12 @@ def endpoint_url(base_url: str, plugin_id: str, token: Secret) -> str:
     return f"{base_url}/webhooks/{plugin_id}/{token.reveal()}"
 
 
+def endpoint_at(url: str) -> Endpoint:
+    """The endpoint of an address that a form showed, whoever has it by now."""
+    token = Secret(urlsplit(url).path.rpartition("/")[2])
+    return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
+
+
 def reachability_warning(settings: Settings, provider: str) -> str:
     """Why the provider cannot send events to this portal, and what to do; empty when it can."""
     url = urlsplit(settings.base_url)
@@ -43,6 +50,12 @@ def reachability_warning(settings: Settings, provider: str) -> str:
     if url.scheme != "https":
         return f"{unreachable} It is not HTTPS: put the portal behind HTTPS and set PORTAL_BASE_URL."
     return ""
+
+
+class AddressTaken(Conflict):
+    """The address that a form shows belongs to a connection by now."""
+
+    code = "ADDRESS_TAKEN"
 
 
 async def pending_endpoint(plugin_id: str) -> Endpoint:
@@ -86,10 +99,21 @@ async def kept_for_form(plugin_id: str, made_for: str) -> dict[str, Secret]:
 
 
 async def take_endpoint(held: Connection, plugin_id: str, endpoint: Endpoint) -> None:
-    """Remove the pending endpoint inside the transaction that gives it to an account."""
-    await held.execute(
-        "DELETE FROM pending_endpoint WHERE plugin = $1 AND token_hash = $2", plugin_id, endpoint.token_hash
+    """Remove the pending endpoint inside the transaction that gives it to an account.
+
+    Raises:
+        AddressTaken: another connection was given it a moment ago.
+    """
+    taken = await held.fetchval(
+        "DELETE FROM pending_endpoint WHERE plugin = $1 AND token_hash = $2 RETURNING id",
+        plugin_id,
+        endpoint.token_hash,
     )
+    if taken is None:
+        raise AddressTaken(
+            "Another connection took this webhook address a moment ago.",
+            hint="Load this page again: it shows a new address, which the endpoint must have.",
+        )
 
 
 async def _create(held: Connection, plugin_id: str) -> str:

@@ -16,6 +16,7 @@ from portal.accounts.services import (
     mark_broken,
     mark_needs_attention,
     mark_ready,
+    still_saved,
 )
 from portal.accounts.tables import ConnectedAccount
 from portal.accounts.validations import Outcome, run_to_end
@@ -84,21 +85,26 @@ async def check_account(account_id: int, *, thorough: bool = True) -> Outcome:
 
 
 async def note_outcome(account_id: int, plugin: Plugin, context: CheckContext, outcome: Outcome) -> None:
-    """Keep what the checks of a saved connection found, and let its health and its features follow."""
+    """Keep what the checks of a saved connection found, and let its health and its features follow.
+
+    What was found with credentials that were replaced meanwhile, or erased, says nothing about it any more.
+    """
     async with transaction() as tx:
+        if not await still_saved(tx.connection, account_id, context.credentials):
+            return
         subject, fingerprint = subject_of_account(account_id), fingerprint_of(context.credentials)
         await remember_run(subject, fingerprint, outcome.results, held=tx.connection)
         await tx.connection.execute(
-            "UPDATE connected_account SET features_off = $2::jsonb WHERE id = $1 AND state <> 'disconnected'",
+            "UPDATE connected_account SET features_off = $2::jsonb WHERE id = $1",
             account_id,
             json.dumps(outcome.features_off),
         )
-    problems = [
-        f"{check.title}: {outcome.results[check.id].message}"
-        for check in plugin.checks
-        if check.id in outcome.failed
-    ]
-    await (mark_needs_attention(account_id, problems[0]) if problems else mark_ready(account_id))
+        problems = [
+            f"{check.title}: {outcome.results[check.id].message}"
+            for check in plugin.checks
+            if check.id in outcome.failed
+        ]
+        await (mark_needs_attention(account_id, problems[0]) if problems else mark_ready(account_id))
 
 
 async def verify_account(account_id: int) -> None:
@@ -113,7 +119,7 @@ async def verify_account(account_id: int) -> None:
             return
         await plugin.identify(account.credentials, current_settings())
     except AccountAuthFailed as refused:
-        await mark_broken(account_id, refused.message)
+        await mark_broken(account_id, refused.message, refused=account.credentials)
     except AccountDisconnected:
         return
     except PortalError as error:

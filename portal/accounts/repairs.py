@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from portal.accounts.attempts import Attempt
+from portal.accounts.changes import answer_in_time, sole_change
 from portal.accounts.endpoints import keep_for_form
-from portal.accounts.rotations import replace_credentials, require_no_overlap
+from portal.accounts.rechecks import saved_context
+from portal.accounts.rotations import open_new_endpoint, replace_credentials, require_no_overlap
 from portal.audit.services import Actor, record
 from portal.contract.checks import CheckContext
-from portal.contract.errors import ProviderUnavailable
 from portal.contract.facts import Mode
 from portal.contract.plugin import Plugin, Repaired
 from portal.database.transaction import transaction
-
-REPAIR_SECONDS = 20.0
 
 
 async def repair_for_form(attempt: Attempt, name: str, *, actor: Actor) -> Repaired:
@@ -23,7 +20,7 @@ async def repair_for_form(attempt: Attempt, name: str, *, actor: Actor) -> Repai
     Raises:
         ProviderError: it could not be done, with what to do.
     """
-    done = await _mend(attempt.plugin, name, attempt.context)
+    done = await answer_in_time(attempt.plugin, attempt.plugin.repair(name, attempt.context))
     if done.credentials:
         await keep_for_form(attempt.plugin.manifest.id, attempt.made_for, done.credentials)
     await _note(attempt.plugin, done, actor, subject=("plugin", attempt.plugin.manifest.id), mode=None)
@@ -41,23 +38,22 @@ async def repair_account(
     """
     assert context.account_id is not None  # noqa: S101 - a saved connection has one
     if name in plugin.secret_repairs:
-        await require_no_overlap(context.account_id)
-    done = await _mend(plugin, name, context)
-    if done.credentials:
-        await replace_credentials(context.account_id, plugin, done.credentials, actor=actor)
+        done = await _renew_secret(plugin, context.account_id, name, actor=actor)
+    else:
+        done = await answer_in_time(plugin, plugin.repair(name, context))
     await _note(plugin, done, actor, subject=("connected_account", str(context.account_id)), mode=mode)
     return done
 
 
-async def _mend(plugin: Plugin, name: str, context: CheckContext) -> Repaired:
-    try:
-        async with asyncio.timeout(REPAIR_SECONDS):
-            return await plugin.repair(name, context)
-    except TimeoutError:
-        raise ProviderUnavailable(
-            f"{plugin.manifest.title} did not answer in {REPAIR_SECONDS:g} seconds.",
-            hint="Press it again: what was begun is found and finished.",
-        ) from None
+async def _renew_secret(plugin: Plugin, account_id: int, name: str, *, actor: Actor) -> Repaired:
+    """A repair that may bring a new signing secret: stored before anything depends on it."""
+    async with sole_change(account_id):
+        await require_no_overlap(account_id)
+        done = await answer_in_time(plugin, plugin.repair(name, await saved_context(account_id, plugin)))
+        if done.credentials:
+            await replace_credentials(account_id, plugin, done.credentials, actor=actor)
+            await open_new_endpoint(account_id, plugin)
+    return done
 
 
 async def _note(

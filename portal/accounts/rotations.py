@@ -11,12 +11,13 @@ from typing import Any
 
 from asyncpg import Record
 
+from portal.accounts.changes import answer_in_time, sole_change
 from portal.accounts.rechecks import saved_context
 from portal.accounts.services import AccountDisconnected, AccountSummary, credential_place, wake_work
 from portal.audit.services import SYSTEM, Actor, record
-from portal.contract.errors import ProviderError
+from portal.contract.errors import ProviderError, ProviderUnavailable
 from portal.contract.loading import plugin_by_id
-from portal.contract.plugin import AccountIdentity, CredentialField, Plugin
+from portal.contract.plugin import AccountIdentity, CredentialField, Plugin, Repaired
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound, PortalError
@@ -70,7 +71,8 @@ async def replace_credentials(
 ) -> tuple[str, ...]:
     """Save new credentials of the same account; returns the labels of those that changed.
 
-    A connection that was broken works again, and what waited for it is done.
+    With a new key a connection that was broken works again, and what waited for it is done. A signing secret
+    says nothing about the rest: what else is wrong stays until it is checked.
 
     Raises:
         NothingNew: there is nothing to change.
@@ -102,32 +104,71 @@ async def require_no_overlap(account_id: int) -> None:
             raise _overlap_open()
 
 
+async def rotate_endpoint(account_id: int, plugin: Plugin, *, actor: Actor) -> Repaired:
+    """A second endpoint with a new secret; both deliver until the old one is removed: nothing is missed.
+
+    Raises:
+        OverlapOpen: the signing secret before the present one is still accepted.
+        ProviderError: it could not be made or opened, with what to do.
+    """
+    async with sole_change(account_id):
+        await require_no_overlap(account_id)
+        context = await saved_context(account_id, plugin)
+        made = await answer_in_time(plugin, plugin.replace_endpoint(context))
+        await replace_credentials(account_id, plugin, made.credentials, actor=actor)
+        await open_new_endpoint(account_id, plugin)
+    return made
+
+
+async def open_new_endpoint(account_id: int, plugin: Plugin) -> None:
+    """Let the endpoint whose secret was just stored send its events.
+
+    Raises:
+        ProviderUnavailable: it could not be opened; what it replaces goes on, and the way on is said.
+    """
+    try:
+        await answer_in_time(plugin, plugin.open_endpoint(await saved_context(account_id, plugin)))
+    except ProviderError as error:
+        raise ProviderUnavailable(
+            f"The new secret is stored, but its endpoint sends nothing yet: {error.message}",
+            hint="No event is missed: the old endpoint still sends them. In a moment, choose Remove the old "
+            "secret now, which opens the new endpoint first.",
+        ) from None
+
+
 async def finish_overlap(account_id: int, *, actor: Actor) -> str:
     """Stop accepting the replaced signing secret and erase it; returns the connection's title.
 
     The endpoint that it belonged to, if the portal made a second one, is deleted at the provider first.
 
     Raises:
-        Conflict: there is none.
+        Conflict: there is none, or the connection's secret is being changed right now.
         ProviderError: the old endpoint could not be deleted, so its secret is still needed.
     """
-    async with connection() as held:
-        plugin_id = await held.fetchval("SELECT plugin FROM connected_account WHERE id = $1", account_id)
-    if plugin := plugin_by_id(plugin_id or ""):
-        await plugin.retire_endpoint(await saved_context(account_id, plugin))
-    return await _erase_previous(account_id, actor)
+    async with sole_change(account_id):
+        plugin, replaced = await _overlapping(account_id)
+        if plugin:
+            await answer_in_time(plugin, plugin.retire_endpoint(await saved_context(account_id, plugin)))
+        return await _erase_previous(account_id, replaced, actor)
 
 
 async def end_overlaps() -> None:
     """End every overlap whose day is over. A provider that is away does not keep an old secret alive."""
     async with connection() as held:
-        rows = await held.fetch("SELECT id FROM connected_account WHERE previous_until < now()")
+        rows = await held.fetch(
+            """
+            SELECT id, sealed_previous, secret_used_at FROM connected_account
+            WHERE previous_until < now() ORDER BY previous_until, id
+            """
+        )
     for row in rows:
         try:
             await finish_overlap(row["id"], actor=SYSTEM)
         except ProviderError as error:
             logger.warning("the replaced endpoint of connection %s stays: %s", row["id"], error.code)
-            await _erase_previous(row["id"], SYSTEM)
+            # A new secret that never signed may belong to an endpoint that was not opened: it is tried again.
+            if row["secret_used_at"] is not None:
+                await _erase_previous(row["id"], row["sealed_previous"], SYSTEM)
         except (Conflict, NotFound):
             continue  # somebody ended it, or the connection, a moment ago
 
@@ -207,7 +248,10 @@ async def _store(held: Connection, change: _Change) -> None:
     await held.execute(
         """
         UPDATE connected_account SET sealed_credentials = $2::jsonb, shown_credentials = $3::jsonb,
-               credentials_noted = $4::jsonb, state = 'ready', health_reason = '', verified_at = now(),
+               credentials_noted = $4::jsonb,
+               state = CASE WHEN $8 THEN 'ready' ELSE state END,
+               health_reason = CASE WHEN $8 THEN '' ELSE health_reason END,
+               verified_at = CASE WHEN $8 THEN now() ELSE verified_at END,
                sealed_previous = CASE WHEN $5 THEN $6::jsonb ELSE sealed_previous END,
                previous_until = CASE WHEN $5 THEN now() + $7::interval ELSE previous_until END,
                previous_used_at = CASE WHEN $5 THEN secret_used_at ELSE previous_used_at END,
@@ -222,6 +266,7 @@ async def _store(held: Connection, change: _Change) -> None:
         bool(replaced),
         json.dumps(replaced),
         OVERLAP,
+        any(not spec.webhook for spec in change.fields),
     )
 
 
@@ -230,10 +275,22 @@ def noted_by(actor: Actor) -> dict[str, str]:
     return {"by": actor.name, "at": datetime.now(UTC).isoformat()}
 
 
-async def _erase_previous(account_id: int, actor: Actor) -> str:
+async def _overlapping(account_id: int) -> tuple[Plugin | None, str]:
+    """The plugin of the connection, and what was replaced, sealed."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            "SELECT plugin, sealed_previous FROM connected_account WHERE id = $1", account_id
+        )
+    if row is None:
+        raise NotFound("There is no such account.")
+    return plugin_by_id(row["plugin"]), row["sealed_previous"]
+
+
+async def _erase_previous(account_id: int, replaced: str, actor: Actor) -> str:
+    """Erase what was replaced, unless another secret was replaced meanwhile: that one is in use."""
     async with transaction() as tx:
         row = await _locked(tx.connection, account_id)
-        if not json.loads(row["sealed_previous"]):
+        if not json.loads(row["sealed_previous"]) or row["sealed_previous"] != replaced:
             raise Conflict("There is no old secret any more.")
         await tx.connection.execute(
             """

@@ -147,9 +147,17 @@ async def default_account() -> AccountSummary | None:
     return next(iter(await accounts_ready()), None)
 
 
-async def mark_broken(account_id: int, reason: str) -> None:
-    """Note that the provider no longer takes the credentials. Work waits until a new key is saved."""
-    await _change_health(account_id, "broken", reason, action="account.broken")
+async def mark_broken(account_id: int, reason: str, *, refused: Mapping[str, Secret] | None = None) -> None:
+    """Note that the provider no longer takes the credentials. Work waits until a new key is saved.
+
+    Args:
+        account_id: whose they are.
+        reason: what the provider said.
+        refused: what it refused; when other ones are saved by now, nothing is wrong with those.
+    """
+    async with transaction() as tx:
+        if refused is None or await still_saved(tx.connection, account_id, refused):
+            await _change_health(account_id, "broken", reason, action="account.broken")
 
 
 async def mark_needs_attention(account_id: int, reason: str) -> None:
@@ -160,6 +168,21 @@ async def mark_needs_attention(account_id: int, reason: str) -> None:
 async def mark_ready(account_id: int) -> None:
     """Note that the credentials work again."""
     await _change_health(account_id, "ready", "", action="account.recovered")
+
+
+async def still_saved(held: Connection, account_id: int, credentials: Mapping[str, Secret]) -> bool:
+    """Whether the connection has these very credentials, and keeps them until the transaction ends."""
+    row = await held.fetchrow(
+        """
+        SELECT id, mode, sealed_credentials FROM connected_account
+        WHERE id = $1 AND state <> 'disconnected' FOR NO KEY UPDATE
+        """,
+        account_id,
+    )
+    if row is None:
+        return False
+    saved = _opened(dict(row), "sealed_credentials")
+    return all(saved.get(name, Secret("")) == value for name, value in credentials.items())
 
 
 async def wake_work(held: Connection, account_id: int) -> None:
@@ -183,7 +206,7 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
         row = await tx.connection.fetchrow(
             """
             UPDATE connected_account SET state = $2, health_reason = $3, version = version + 1
-            WHERE id = $1 AND state NOT IN ('disconnected', $2)
+            WHERE id = $1 AND state <> 'disconnected' AND (state, health_reason) <> ($2, $3)
                   AND NOT (state = 'broken' AND $2 = 'needs_attention')
             RETURNING title, mode
             """,

@@ -13,12 +13,12 @@ from portal.accounts.allowances import TooManyRuns
 from portal.accounts.answers import answer_save, show_form, too_often
 from portal.accounts.attempts import Attempt, Purpose, read_attempt
 from portal.accounts.controllers import agreed, checked_for_save, plugin_of
-from portal.accounts.rechecks import note_outcome, saved_context
+from portal.accounts.rechecks import note_outcome
 from portal.accounts.rotations import (
     finish_overlap,
     replace_credentials,
-    require_no_overlap,
     require_same_account,
+    rotate_endpoint,
 )
 from portal.accounts.services import AccountSummary, connected_accounts
 from portal.accounts.validations import Outcome
@@ -70,10 +70,7 @@ async def replace_endpoint(request: PortalRequest, plugin_id: FromPath[str]) -> 
     """A second endpoint with a new secret; both deliver until the old one is removed: nothing is missed."""
     plugin, account = await _posted(request, plugin_id)
     try:
-        await require_no_overlap(account.id)
-        made = await plugin.replace_endpoint(await saved_context(account.id, plugin))
-        await replace_credentials(account.id, plugin, made.credentials, actor=person_actor(request))
-        await plugin.open_endpoint(await saved_context(account.id, plugin))
+        made = await rotate_endpoint(account.id, plugin, actor=person_actor(request))
     except PortalError as error:
         return await _show_again(request, plugin, account, error)
     notice = f"{made.message} {OLD_STAYS}"

@@ -89,6 +89,7 @@ async def run_event(event_id: int, *, locate: Locate, read: Read) -> None:
     if event is None or event.state in FINAL or event.leased:
         return  # who holds the lease ends it, or the sweeper rings when it has ended
     events: list[inbox.StoredEvent] = [event]
+    account: Account | None = None
     try:
         account = await load_account(event.account_id)
         subject = await locate(account, event)
@@ -100,7 +101,7 @@ async def run_event(event_id: int, *, locate: Locate, read: Read) -> None:
             if events:
                 await _finish(held, account, events, await read(account, subject, events))
     except Exception as error:  # noqa: BLE001 - the process's edge: what went wrong must be on the row
-        await _give_back(event.account_id, events, _known(error, f"event {event_id}"))
+        await _give_back(account, events, _known(error, f"event {event_id}"))
 
 
 async def run_task(task_id: int, handlers: Mapping[str, TaskHandler]) -> None:
@@ -108,6 +109,7 @@ async def run_task(task_id: int, handlers: Mapping[str, TaskHandler]) -> None:
     task = await outbox.claim_task(task_id)
     if task is None:
         return
+    account: Account | None = None
     try:
         account = await load_account(task.account_id)
         reading = await handlers[task.kind](account, task)
@@ -116,7 +118,7 @@ async def run_task(task_id: int, handlers: Mapping[str, TaskHandler]) -> None:
             await outbox.finish_task(tx.connection, task)
     except Exception as error:  # noqa: BLE001 - the process's edge, as above
         known = _known(error, f"task {task_id}")
-        await _mark_account(task.account_id, known)
+        await _mark_account(account, known)
         await outbox.give_back(task, known)
 
 
@@ -155,21 +157,25 @@ async def _set_aside(events: Sequence[inbox.StoredEvent], why: str) -> None:
         await inbox.finish_events(tx.connection, events, outcome=why, state="ignored")
 
 
-async def _give_back(account_id: int, events: Sequence[inbox.StoredEvent], error: PortalError) -> None:
+async def _give_back(
+    account: Account | None, events: Sequence[inbox.StoredEvent], error: PortalError
+) -> None:
     if isinstance(error, EventQuarantined | AccountDisconnected):
         await _set_aside(events, error.message)
         return
-    await _mark_account(account_id, error)
+    await _mark_account(account, error)
     async with transaction() as tx:
         await inbox.give_back(tx.connection, events, error)
 
 
-async def _mark_account(account_id: int, error: PortalError) -> None:
+async def _mark_account(account: Account | None, error: PortalError) -> None:
     """Show people that the connection needs them, when that is why the work could not be done."""
+    if account is None:
+        return  # it could not be loaded, so the provider was not asked
     if isinstance(error, AccountAuthFailed):
-        await mark_broken(account_id, error.message)
+        await mark_broken(account.id, error.message, refused=account.credentials)
     elif isinstance(error, AccountNotReady):
-        await mark_needs_attention(account_id, error.message)
+        await mark_needs_attention(account.id, error.message)
 
 
 def _known(error: Exception, what: str) -> PortalError:

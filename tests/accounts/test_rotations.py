@@ -92,7 +92,25 @@ async def test_a_provider_that_is_away_does_not_keep_an_old_secret_alive(databas
     await replace(account_id, signing=NEW_SIGNING)
     REFUSES["retire_endpoint"] = ProviderUnavailable("Acme is away.")
     async with connection() as held:
+        await held.execute(
+            "UPDATE connected_account "
+            "SET previous_until = now() - interval '1 second', secret_used_at = now()"
+        )
+    await end_overlaps()
+    assert (await row(account_id))["sealed_previous"] == "{}"
+
+
+async def test_an_endpoint_that_never_signed_is_tried_again_while_its_provider_is_away(
+    database: None,
+) -> None:
+    account_id = await connect_acme()
+    await replace(account_id, signing=NEW_SIGNING)
+    REFUSES["retire_endpoint"] = ProviderUnavailable("Acme is away.")
+    async with connection() as held:
         await held.execute("UPDATE connected_account SET previous_until = now() - interval '1 second'")
+    await end_overlaps()
+    assert not (await load_account(account_id)).previous
+    REFUSES.clear()
     await end_overlaps()
     assert (await row(account_id))["sealed_previous"] == "{}"
 
