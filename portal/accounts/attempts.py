@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from portal.accounts import forms
 from portal.accounts.check_runs import fingerprint_of, subject_of_form
-from portal.accounts.endpoints import endpoint_url, kept_for_form, pending_endpoint
+from portal.accounts.endpoints import endpoint_url, pending_endpoint, with_what_was_kept
 from portal.accounts.rechecks import saved_context
 from portal.accounts.services import (
     AccountSummary,
@@ -86,10 +86,8 @@ async def read_attempt(plugin: Plugin, form: Form, *, person_id: int) -> Attempt
     typed = forms.with_kept(plugin, form, person_id=person_id)
     if purpose is Purpose.ROTATE and account is not None:
         return await _rotation(plugin, typed, account, person_id=person_id)
-    known = await kept_for_form(
-        plugin.manifest.id, fingerprint_of(forms.keys_of(plugin, forms.trimmed(typed)))
-    )
-    typed = forms.filled_up(typed, known)
+    made_for = fingerprint_of(forms.keys_of(plugin, forms.trimmed(typed)))
+    typed = await with_what_was_kept(plugin.manifest.id, made_for, typed)
     values = forms.trimmed(typed)
     context = await form_context(plugin, values)
     return Attempt(
@@ -138,9 +136,8 @@ async def other_secrets(
 async def _account_of(plugin: Plugin, form: Form, purpose: Purpose) -> AccountSummary | None:
     if purpose is Purpose.CONNECT:
         return None
-    number = form.text(forms.ACCOUNT)
-    found = await load_summary(int(number)) if number.isdecimal() else None
-    if found is None or found.plugin != plugin.manifest.id or found.state == "disconnected":
+    found = await load_summary(forms.account_number(form))
+    if found.plugin != plugin.manifest.id or found.state == "disconnected":
         raise NotFound("There is no such connection.", hint="It may be disconnected already.")
     return found
 

@@ -209,7 +209,7 @@ async def _of_first_press(new: NewConnection, actor: Actor) -> int:
         return found[0].id
     raise AlreadyConnected(
         f"{new.identity.title} is already connected in {new.identity.mode} mode.",
-        hint="Disconnect it first to connect it with other keys.",
+        hint="To use other keys, choose Replace keys on its page.",
     )
 
 

@@ -79,26 +79,30 @@ async def validate(request: PortalRequest, plugin_id: FromPath[str]) -> Response
 @post(pages.BASE + "/{plugin_id:str}/repair", status_code=200)
 async def repair(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any] | ServerSentEvent:
     """Mend something at the provider with the keys in the form, then check what it bears on."""
-    attempt, form = await _attempt(request, plugin_id)
+    attempt, form = await _new_attempt(request, plugin_id)
     keys = forms.keys_of(attempt.plugin, attempt.values)
     if forms.refused({name: attempt.feedback[name] for name in keys}):
         return await answer_save(request, attempt, None)
     try:
         await take_run(request.user.person_id, limit=RUNS_AND_SAVES)
-        done = await repair_for_form(attempt, form.text(forms.REPAIR), actor=person_actor(request))
+        typed = forms.with_kept(attempt.plugin, form, person_id=attempt.person_id)
+        name = form.text(forms.REPAIR)
+        done = await repair_for_form(attempt, name, typed=typed, actor=person_actor(request))
     except TooManyRuns as error:
         return await too_often(request, attempt, error)
     except PortalError as error:
         return await answer_save(request, attempt, None, error=error)
     mended = await read_attempt(attempt.plugin, form, person_id=request.user.person_id)
     await _stand_by_the_rest(mended, "", of=attempt)
+    if done.credentials:
+        mended.context.results.pop(attempt.plugin.test_event_check, None)
     return await _run(request, mended, note=done.message)
 
 
 @post(pages.BASE + "/{plugin_id:str}/connect")
 async def connect(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any]:
     """Check what was not passed for these exact values, then save. Doubts are asked about first."""
-    attempt, form = await _attempt(request, plugin_id)
+    attempt, form = await _new_attempt(request, plugin_id)
     if attempt.refused:
         return await answer_save(request, attempt, None)
     try:
@@ -155,6 +159,14 @@ async def _attempt(request: PortalRequest, plugin_id: str) -> tuple[Attempt, For
     plugin = plugin_of(request, plugin_id)
     form = await read_form(request, *forms.form_fields(plugin))
     return await read_attempt(plugin, form, person_id=request.user.person_id), form
+
+
+async def _new_attempt(request: PortalRequest, plugin_id: str) -> tuple[Attempt, Form]:
+    """A form for a connection that is not there yet: one for new keys would mix them with saved ones."""
+    attempt, form = await _attempt(request, plugin_id)
+    if attempt.purpose is Purpose.ROTATE:
+        raise NotFound("New keys are not saved here.", hint="Choose Replace keys on the connection's page.")
+    return attempt, form
 
 
 async def _stand_by_the_rest(attempt: Attempt, only: str, *, of: Attempt | None = None) -> None:

@@ -15,6 +15,8 @@ from portal.security.sealing import open_sealed, seal
 from portal.security.tokens import Purpose, hash_token, new_token
 from portal.settings import LOOPBACK, Settings
 
+INSTEAD_OF = " instead of"
+"""What a field held when a repair brought another value stands beside that one, under this name."""
 PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".test", ".home.arpa")
 
 
@@ -74,9 +76,22 @@ async def pending_endpoint(plugin_id: str) -> Endpoint:
     return Endpoint(token, hash_token(token.reveal(), Purpose.WEBHOOK))
 
 
-async def keep_for_form(plugin_id: str, made_for: str, credentials: Mapping[str, Secret]) -> None:
-    """Keep, sealed, what a repair brought for keys that are not saved yet: a provider tells it only once."""
-    sealed = {field: seal(value, context=(*_place(plugin_id), field)) for field, value in credentials.items()}
+async def keep_for_form(
+    plugin_id: str, made_for: str, credentials: Mapping[str, Secret], *, typed: Mapping[str, Secret]
+) -> None:
+    """Keep, sealed, what a repair brought for keys that are not saved yet: a provider tells it only once.
+
+    Args:
+        plugin_id: whose form it is.
+        made_for: fingerprint of the keys.
+        credentials: what it brought.
+        typed: what the form holds there. It is of no use any more, and yet the open page sends it again.
+    """
+    instead = {f"{field}{INSTEAD_OF}": typed[field] for field in credentials if typed.get(field)}
+    sealed = {
+        field: seal(value, context=(*_place(plugin_id), field))
+        for field, value in {**credentials, **instead}.items()
+    }
     async with connection() as held:
         await held.execute(
             "UPDATE pending_endpoint SET sealed_credentials = $2::jsonb, made_for = $3 WHERE plugin = $1",
@@ -86,8 +101,17 @@ async def keep_for_form(plugin_id: str, made_for: str, credentials: Mapping[str,
         )
 
 
-async def kept_for_form(plugin_id: str, made_for: str) -> dict[str, Secret]:
-    """What `keep_for_form` kept for these very keys; empty for others."""
+async def with_what_was_kept(plugin_id: str, made_for: str, typed: Mapping[str, Secret]) -> dict[str, Secret]:
+    """The fields of a form; where they are empty or outdated, what `keep_for_form` kept for these keys."""
+    kept = await _kept_for_form(plugin_id, made_for)
+    empty = Secret("")
+    return {
+        field: kept[field] if field in kept and value in (empty, kept.get(f"{field}{INSTEAD_OF}")) else value
+        for field, value in typed.items()
+    }
+
+
+async def _kept_for_form(plugin_id: str, made_for: str) -> dict[str, Secret]:
     async with connection() as held:
         sealed = await held.fetchval(
             "SELECT sealed_credentials FROM pending_endpoint WHERE plugin = $1 AND made_for = $2",

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from portal.contract.plugin import CredentialField, FieldFeedback, Plugin
 from portal.contract.secrets import Secret
+from portal.errors import NotFound
 from portal.security.sealing import SealBroken, open_sealed, seal
 from portal.web.forms import Form
 
@@ -23,6 +24,8 @@ ACCOUNT = "account"
 ONLY = "only"
 REPAIR = "repair"
 KEPT_MINUTES = 10
+LONGEST_NUMBER = 18
+"""Digits that a number of the database may have at most."""
 BLANK = FieldFeedback("mute", "")
 SURROUNDINGS = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """White space and characters that nobody sees; no credential of any provider begins or ends with them."""
@@ -50,6 +53,18 @@ def form_fields(plugin: Plugin) -> tuple[str, ...]:
     """Every name that the plugin's connect form may send."""
     own = (KEPT, ACCEPTED, CHECKED, FIELD, PURPOSE, ACCOUNT, ONLY, REPAIR)
     return (*(spec.name for spec in plugin.credentials), *own)
+
+
+def account_number(form: Form) -> int:
+    """The connection that a form is about. A form that changes something names it.
+
+    Raises:
+        NotFound: it names none.
+    """
+    text = form.text(ACCOUNT)
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
+        raise NotFound("There is no such connection.", hint="Look at the list of connected accounts.")
+    return int(text)
 
 
 def typed_values(plugin: Plugin, form: Form) -> dict[str, Secret]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from portal.accounts.attempts import Attempt
 from portal.accounts.changes import answer_in_time, sole_change
 from portal.accounts.endpoints import keep_for_form
@@ -11,18 +13,28 @@ from portal.audit.services import Actor, record
 from portal.contract.checks import CheckContext
 from portal.contract.facts import Mode
 from portal.contract.plugin import Plugin, Repaired
+from portal.contract.secrets import Secret
 from portal.database.transaction import transaction
 
 
-async def repair_for_form(attempt: Attempt, name: str, *, actor: Actor) -> Repaired:
+async def repair_for_form(
+    attempt: Attempt, name: str, *, typed: Mapping[str, Secret], actor: Actor
+) -> Repaired:
     """Mend something with keys that are not saved yet. What it brought is sealed at once, for these alone.
+
+    Args:
+        attempt: the form's.
+        name: of the repair.
+        typed: the form's fields as they were sent.
+        actor: who asked.
 
     Raises:
         ProviderError: it could not be done, with what to do.
     """
     done = await answer_in_time(attempt.plugin, attempt.plugin.repair(name, attempt.context))
     if done.credentials:
-        await keep_for_form(attempt.plugin.manifest.id, attempt.made_for, done.credentials)
+        plugin_id = attempt.plugin.manifest.id
+        await keep_for_form(plugin_id, attempt.made_for, done.credentials, typed=typed)
     await _note(attempt.plugin, done, actor, subject=("plugin", attempt.plugin.manifest.id), mode=None)
     return done
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from portal.accounts.services import AccountSummary
 from portal.accounts.validations import DOUBTFUL
@@ -65,7 +65,7 @@ class CheckRow:
     text: str
     tag: str = ""
     chips: tuple[tuple[str, str, str], ...] = ()
-    """(label, `granted`, `missing` or `unknown`, more about it) of each part."""
+    """(label, `granted`, `missing`, `unknown` or `not checked`, more about it) of each part."""
     fix: str = ""
     steps: tuple[str, ...] = ()
     fix_url: str = ""
@@ -106,8 +106,7 @@ def cards(plugins: Sequence[LoadedPlugin], accounts: Sequence[AccountSummary]) -
 
 def waiting_board(checks: Sequence[Check]) -> CheckBoard:
     """Before the first run."""
-    rows = tuple(CheckRow(row_id(check), "waiting", check.title, check.waiting) for check in checks)
-    return CheckBoard("Not run yet", "mute", rows)
+    return CheckBoard("Not run yet", "mute", tuple(_waiting_row(check) for check in checks))
 
 
 def finished_board(checks: Sequence[Check], results: Mapping[str, CheckResult]) -> CheckBoard:
@@ -115,10 +114,11 @@ def finished_board(checks: Sequence[Check], results: Mapping[str, CheckResult]) 
     rows = tuple(
         result_row(check, results[check.id])
         if check.id in results
-        else CheckRow(row_id(check), "waiting", check.title, check.waiting)
+        else _waiting_row(check)
         for check in checks
     )
-    tone, headline = headline_of(results)
+    # The run may be of a release that had other checks.
+    tone, headline = headline_of({check.id: results[check.id] for check in checks if check.id in results})
     return CheckBoard(headline, tone, rows, ran=True)
 
 
@@ -129,7 +129,7 @@ def row_id(check: Check) -> str:
 
 def checking_row(check: Check) -> CheckRow:
     """While the check runs."""
-    return CheckRow(row_id(check), "checking", check.title, check.waiting)
+    return replace(_waiting_row(check), state="checking")
 
 
 def result_row(check: Check, result: CheckResult) -> CheckRow:
@@ -140,7 +140,7 @@ def result_row(check: Check, result: CheckResult) -> CheckRow:
         title=check.title,
         text=result.message,
         tag=result.tag,
-        chips=tuple((item.label, CHIPS.get(item.status, "missing"), item.detail) for item in result.items),
+        chips=_chips(check, result),
         fix=result.fix,
         steps=result.steps,
         fix_url=result.fix_url,
@@ -149,6 +149,21 @@ def result_row(check: Check, result: CheckResult) -> CheckRow:
         repairs=result.repairs,
         again="" if result.status is CheckStatus.PASSED else check.id,
     )
+
+
+def _waiting_row(check: Check) -> CheckRow:
+    return CheckRow(row_id(check), "waiting", check.title, check.waiting, chips=_parts(check))
+
+
+def _parts(check: Check) -> tuple[tuple[str, str, str], ...]:
+    """What the check will tell of, before it did: the row has its height from the start."""
+    return tuple((label, "not checked", "") for label in check.parts)
+
+
+def _chips(check: Check, result: CheckResult) -> tuple[tuple[str, str, str], ...]:
+    if result.status is CheckStatus.SKIPPED and not result.items:
+        return _parts(check)
+    return tuple((item.label, CHIPS.get(item.status, "missing"), item.detail) for item in result.items)
 
 
 def headline_of(results: Mapping[str, CheckResult]) -> tuple[str, str]:

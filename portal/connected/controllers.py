@@ -9,6 +9,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
+from portal.accounts import forms
 from portal.accounts import pages as form_pages
 from portal.accounts.allowances import RUNS, RUNS_AND_SAVES, take_run
 from portal.accounts.check_runs import last_run, subject_of_account
@@ -80,7 +81,10 @@ async def mend(request: PortalRequest, plugin_id: FromPath[str]) -> Response[Any
     if not wants_stream(request):
         return redirect(request, form_pages.account_url(plugin, account.id), notice=done.message)
     run = await last_run(subject_of_account(account.id))
-    return await _run(request, plugin, account, known=run.passed() if run else {}, note=done.message)
+    known = run.passed() if run else {}
+    if done.credentials:
+        known.pop(plugin.test_event_check, None)
+    return await _run(request, plugin, account, known=known, note=done.message)
 
 
 @get(ADDRESS + "/disconnect", guards=ADMIN)
@@ -108,9 +112,8 @@ async def end_connection(request: PortalRequest, plugin_id: FromPath[str]) -> Re
 async def _saved(request: PortalRequest, plugin_id: str, *fields: str) -> tuple[Plugin, AccountSummary, Form]:
     plugin = plugin_of(request, plugin_id)
     form = await read_form(request, "account", *fields)
-    number = form.text("account")
     accounts = await connected_accounts(plugin_id)
-    return plugin, find_account(accounts, int(number) if number.isdecimal() else None), form
+    return plugin, find_account(accounts, forms.account_number(form)), form
 
 
 async def _run(

@@ -136,8 +136,8 @@ async def _named(
 
 
 async def _posted(request: PortalRequest, plugin_id: str) -> tuple[Plugin, AccountSummary]:
-    number = (await read_form(request, "account")).text("account")
-    return await _named(request, plugin_id, int(number) if number.isdecimal() else None)
+    form = await read_form(request, forms.ACCOUNT)
+    return await _named(request, plugin_id, forms.account_number(form))
 
 
 async def _show_again(

@@ -21,6 +21,7 @@ from portal.connected.refusals import refusal_words
 from portal.contract.facts import Mode
 from portal.contract.plugin import FieldFeedback, Plugin
 from portal.errors import NotFound, PortalError
+from portal.security.sealing import SealBroken
 from portal.settings import current_settings
 from portal.web.request import PortalRequest, Role
 from portal.web.responses import page
@@ -55,6 +56,7 @@ async def connected_page(
     run = await last_run(subject_of_account(account.id))
     board = finished_board(plugin.checks, run.results) if run else waiting_board(plugin.checks)
     day = await last_day(account.id)
+    address, sealed = await _address(account, plugin)
     return page(
         request,
         "connected/show.html",
@@ -66,7 +68,7 @@ async def connected_page(
         detail=await connection_detail(account, plugin),
         day=day,
         chart=chart_of_day(day, zone_hours=_hours(day, request.visit.time_zone)),
-        endpoint_url=await saved_endpoint_url(account.id, plugin),
+        endpoint_url=address,
         endpoint_warning=_endpoint_warning(plugin),
         extra=plugin.slots.get("account.connected", ""),
         entries=await timeline("connected_account", account.id, limit=ENTRIES_SHOWN),
@@ -77,7 +79,7 @@ async def connected_page(
         may_go_live=account.mode is Mode.TEST and all(other.mode is Mode.TEST for other in accounts),
         board=board,
         ran_at=run.ran_at if run else None,
-        error=error,
+        error=error or sealed,
         **form_pages.check_context(plugin, RECHECK_FORM, "recheck", "mend"),
     )
 
@@ -104,6 +106,14 @@ async def disconnect_page(
         remove_endpoint=remove_endpoint,
         feedback=feedback,
     )
+
+
+async def _address(account: AccountSummary, plugin: Plugin) -> tuple[str, PortalError | None]:
+    """The webhook address, or why it cannot be shown: the connection must still be seen, and ended."""
+    try:
+        return await saved_endpoint_url(account.id, plugin), None
+    except SealBroken as error:
+        return "", error
 
 
 def _hours(day: DayOfEvents, zone: str) -> tuple[str, ...]:

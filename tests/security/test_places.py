@@ -35,7 +35,7 @@ async def test_what_the_rooms_seal_opens_with_the_context_in_the_list(database: 
     await connect_account()
     await make_invoice()
     await pending_endpoint("acme")
-    await keep_for_form("acme", "these keys", {"webhook_secret": Secret("whsec_of_the_form")})
+    await keep_for_form("acme", "these keys", {"webhook_secret": Secret("whsec_of_the_form")}, typed={})
     opened = {}
     async with connection() as held:
         for place in SEALED_PLACES:
