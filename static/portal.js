@@ -60,7 +60,7 @@
   });
 
   // A POST is sent once: the pressed button is busy until the answer is there.
-  const release = form => [...form.elements].forEach(b => b.removeAttribute('aria-busy'));
+  const release = (form, pressed) => [pressed ?? [...form.elements]].flat().forEach(b => b.removeAttribute('aria-busy'));
   document.addEventListener('submit', event => {
     const form = event.target;
     const button = event.submitter ?? form.querySelector('[type=submit]');
@@ -74,9 +74,9 @@
     button.setAttribute('aria-busy', 'true');
   }, true);
   document.addEventListener('htmx:finally:request', event => {
-    if (event.target.matches?.('form')) release(event.target);
+    if (event.target.matches?.('form')) release(event.target, event.detail.ctx.request.submitter);
   });
-  addEventListener('pageshow', event => { if (event.persisted) document.querySelectorAll('form').forEach(release); });
+  addEventListener('pageshow', event => { if (event.persisted) document.querySelectorAll('form').forEach(form => release(form)); });
 
   // A form's htmx request goes where the pressed button says, as its plain submit does.
   document.addEventListener('htmx:config:request', event => {
@@ -115,15 +115,38 @@
   });
 
   // After a swap: focus what asks for it, never lose focus, open dialogs that arrived, mark refused inputs.
-  let focused;
-  document.addEventListener('htmx:before:swap', () => { focused = document.activeElement; });
+  // A control that goes hands its focus to what held it, and takes it back when it returns.
+  let trail = []; // where the focus is: ids from the inside out
+  let held = ''; // the id in it that has the focus in place of the control
+  let swaps = 0; // under way
+  document.addEventListener('htmx:before:swap', () => {
+    const at = document.activeElement;
+    if (swaps++ || (held && at.id === held)) return;
+    held = '';
+    trail = [];
+    if (at === document.body) return;
+    for (let e = at; e && e.id !== 'main'; e = e.parentElement) if (e.id) trail.push(e.id);
+    trail.push('page-title', 'main');
+  });
+  document.addEventListener('htmx:finally:swap', () => { swaps--; });
+  // A row that is checked again keeps its height until the answer is there: what is below it stays in place.
+  const heights = {};
+  document.addEventListener('htmx:before:swap', () => document.querySelectorAll('.p-check-row').forEach(row => { heights[row.id] = row.offsetHeight; }));
+  document.addEventListener('htmx:before:settle', () => document.querySelectorAll('.p-check-row.run:not([style])').forEach(row => { row.style.minHeight = `${heights[row.id]}px`; }));
+  function regainFocus() {
+    held = trail.find(id => {
+      byId(id)?.focus();
+      return document.activeElement.id === id;
+    });
+  }
   document.addEventListener('htmx:after:swap', () => {
     document.querySelector('dialog[data-open]:not([open])')?.showModal();
     const wanted = document.querySelector('[data-focus]');
     if (wanted && wanted !== seen) { seen = wanted; wanted.focus(); }
-    else if (document.activeElement === document.body && focused && focused !== document.body) {
-      (byId(focused.id) ?? byId('page-title') ?? byId('main'))?.focus();
-    }
+    else if (trail.length && [document.body, byId(held)].includes(document.activeElement)) regainFocus();
+    const shown = document.querySelector('[data-show]'); // on small screens: scroll to it, once
+    if (shown && innerWidth < 768) byId(shown.dataset.show).scrollIntoView();
+    shown?.removeAttribute('data-show');
     document.querySelectorAll('.p-fb').forEach(slot => {
       const input = byId(slot.id.replace(/-fb$/, ''));
       if (!input) return;

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from litestar import Response
 
 from portal.accounts import pages as form_pages
-from portal.accounts.check_runs import last_run, subject_of_account
+from portal.accounts.check_runs import CheckRun, last_run, subject_of_account
 from portal.accounts.disconnections import consequences
 from portal.accounts.endpoints import reachability_warning
 from portal.accounts.rechecks import saved_endpoint_url
 from portal.accounts.services import AccountSummary
-from portal.accounts.views import STATES, finished_board, waiting_board
+from portal.accounts.views import STATES, CheckBoard, finished_board, waiting_board
 from portal.audit.services import timeline
 from portal.connected.charts import chart_of_day
 from portal.connected.queries import connection_detail
@@ -54,7 +55,7 @@ async def connected_page(
     """Account, health, keys as far as people may see them, webhook, sync, features, and the ways out."""
     account = find_account(accounts, account_id)
     run = await last_run(subject_of_account(account.id))
-    board = finished_board(plugin.checks, run.results) if run else waiting_board(plugin.checks)
+    board = _board(plugin, account, run)
     day = await last_day(account.id)
     address, sealed = await _address(account, plugin)
     return page(
@@ -114,6 +115,16 @@ async def _address(account: AccountSummary, plugin: Plugin) -> tuple[str, Portal
         return await saved_endpoint_url(account.id, plugin), None
     except SealBroken as error:
         return "", error
+
+
+def _board(plugin: Plugin, account: AccountSummary, run: CheckRun | None) -> CheckBoard:
+    """What the last run found; what passed before the key was refused in use stands no longer."""
+    if run is None:
+        return waiting_board(plugin.checks)
+    board = finished_board(plugin.checks, run.results)
+    if account.state == "broken" and board.tone == "ok":
+        return replace(board, headline="Out of date", tone="mute")
+    return board
 
 
 def _hours(day: DayOfEvents, zone: str) -> tuple[str, ...]:

@@ -99,3 +99,5 @@ class Check:
     needs: tuple[str, ...] = ()
     skipped_because: str = "Not checked because an earlier check failed."
     seconds: float = 10.0
+    parts: tuple[str, ...] = ()
+    """Labels of the items that its result will have: shown before it ran, so that nothing jumps then."""

@@ -1,11 +1,14 @@
 """The checks of a Stripe connection, in the order of the page."""
 
+from plugins.stripe.checks.accounts import PARTS as ACCOUNT_PARTS
 from plugins.stripe.checks.accounts import check_account
 from plugins.stripe.checks.endpoints import check_endpoint
 from plugins.stripe.checks.formats import check_format
 from plugins.stripe.checks.methods import check_methods
 from plugins.stripe.checks.permissions import check_permissions
 from plugins.stripe.checks.signatures import check_signing_secret
+from plugins.stripe.gateway.methods import METHODS
+from plugins.stripe.rights import RIGHTS
 from portal.sdk import Check
 
 NOT_ASKED = "Not checked because the keys are not well formed."
@@ -20,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
         check_account,
         needs=FORMAT,
         skipped_because=NOT_ASKED,
+        parts=ACCOUNT_PARTS,
     ),
     Check(
         "permissions",
@@ -28,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
         check_permissions,
         needs=FORMAT,
         skipped_because=NOT_ASKED,
+        parts=tuple(right.title for right in RIGHTS),
     ),
     Check(
         "payment_methods",
@@ -36,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
         check_methods,
         needs=FORMAT,
         skipped_because=NOT_ASKED,
+        parts=tuple(METHODS.values()),
     ),
     Check(
         "webhook_endpoint",

@@ -35,6 +35,7 @@ CAPABILITIES = {
     "us_bank_account_ach_payments": "ACH payments",
     "transfers": "Transfers",
 }
+PARTS = ("Charges", "Payouts", *CAPABILITIES.values())
 SHOWN_DETAILS = 6
 
 
