@@ -294,7 +294,9 @@ class Plugin(ABC):
     async def repair(self, name: str, context: CheckContext) -> Repaired:
         """Mend something at the provider: `name` is the `Repair.id` that a check offered.
 
-        It may be asked twice for the same thing, and must then find what the first one did.
+        It may be asked twice for the same thing, and must then find what the first one did. What it brings a
+        signing secret for must not take the place of what delivers to a saved connection before that secret
+        is stored: `open_endpoint` is called then, and `retire_endpoint` when the old secret ends.
 
         Raises:
             ProviderError: it could not be done, with what to do.
@@ -313,7 +315,10 @@ class Plugin(ABC):
         """Let the endpoint that `replace_endpoint` made send every event."""
 
     async def retire_endpoint(self, context: CheckContext) -> None:
-        """Delete the endpoint at this address that `replace_endpoint` replaced; none is no error."""
+        """Delete the endpoint at this address that `replace_endpoint` replaced; none is no error.
+
+        Opening the new one may have failed: then it is opened here, as the old secret ends after this.
+        """
 
     async def remove_endpoint(self, account: Account, endpoint_url: str, settings: Settings) -> int:
         """Delete every endpoint of this address at the provider; returns how many there were."""

@@ -159,7 +159,7 @@ def _judge(context: CheckContext, found: Survey) -> CheckResult:
     best = best_of(found.current)
     problems = _problems(context, found, best)
     good = f"Found, enabled, API version matches, and subscribed to {_all_events(best)}."
-    if found.silent or found.retiring:
+    if (found.silent or found.retiring) and not found.outlived:
         good += " A second one stands beside it while the signing secret is changed."
     if not problems:
         return CheckResult(CheckStatus.PASSED, good, shown=_shown("found", best))
@@ -188,6 +188,7 @@ def _problems(context: CheckContext, found: Survey, best: WebhookEndpoint) -> li
         _missing_events(best),
         None if best.api_version == API_VERSION else _other_version(best),
         _twins(many) if many > 1 else None,
+        _outlived() if found.outlived else None,
         _orphans(found) if found.orphans else None,
     )
     return [problem for problem in checks if problem is not None]
@@ -237,6 +238,14 @@ def _twins(many: int) -> _Problem:
         f"Found {many} times, so every event arrives {many} times.",
         "Delete the others, and paste the secret of the one that stays.",
         REMOVE_TWINS,
+    )
+
+
+def _outlived() -> _Problem:
+    return _Problem(
+        Code.ENDPOINT_TWINS,
+        "The endpoint that was replaced is still there beside the new one, and its deliveries are refused.",
+        "Nothing is missed, but Stripe writes mails about it. Delete the older one of the two in Stripe.",
     )
 
 

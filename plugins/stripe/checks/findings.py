@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from plugins.stripe.checks.words import dashboard_url, is_live
 from plugins.stripe.domain.codes import Code
+from plugins.stripe.domain.endpoints import PREVIOUS_ONE
 from plugins.stripe.domain.signatures import Diagnosis, Finding, how_long
 from portal.sdk import Answerer, CheckContext, CheckResult, CheckStatus, Reached
 
-PREVIOUS = "the previous secret"
+PREVIOUS = PREVIOUS_ONE
 CURRENT = "the current secret"
 OTHER_MODE = "the other mode's secret"
 LOST = "With this secret deliveries are refused, so payments would not show as paid."

@@ -8,6 +8,8 @@ from enum import StrEnum
 INSTANCE = "portal_instance"
 ACCOUNT = "portal_account"
 REPLACES = "portal_replaces"
+PREVIOUS_ONE = "the previous secret"
+"""What the portal calls a replaced signing secret that is still accepted."""
 SILENT_EVENTS = ("payout.failed",)
 """What an endpoint sends that must not send yet: Stripe wants one type, and this one is rare and unused."""
 

@@ -18,6 +18,7 @@ from plugins.stripe.services.surveys import Survey, best_of, survey
 from portal.sdk import Account, CheckContext, ProviderError, Repaired, Secret, Settings
 
 Credentials = dict[str, Secret]
+LATER = "What it replaces delivers until the old secret is removed, so that no event is missed."
 
 
 class EndpointExists(ProviderError):
@@ -44,8 +45,12 @@ async def create_endpoint(context: CheckContext) -> Repaired:
             "Stripe has an endpoint with this address already.",
             hint="Paste its signing secret, or delete it in Stripe and choose Create it for me again.",
         )
-    credentials = await _renew(context, found, found.at_address)
-    return Repaired("Made the webhook endpoint in Stripe and stored its signing secret.", credentials)
+    return await _renew(
+        context,
+        found,
+        found.at_address,
+        words="Made the webhook endpoint in Stripe and stored its signing secret.",
+    )
 
 
 async def fix_endpoint(context: CheckContext) -> Repaired:
@@ -60,12 +65,10 @@ async def fix_endpoint(context: CheckContext) -> Repaired:
         raise EndpointGone("Stripe has no endpoint to mend.", hint="Choose Create it for me.")
     best = best_of(here)
     if best.api_version != API_VERSION:
-        credentials = await _renew(context, found, (best,))
-        return Repaired(
-            f"Replaced the webhook endpoint by one with API version {API_VERSION}, and stored its secret.",
-            credentials,
-        )
+        words = f"Replaced the webhook endpoint by one with API version {API_VERSION}, and stored its secret."
+        return await _renew(context, found, (best,), words=words)
     await _open(context, best)
+    await _delete(context, found.outlived)
     return Repaired("The webhook endpoint is enabled, with the exact address and every event.")
 
 
@@ -74,10 +77,8 @@ async def remove_twins(context: CheckContext) -> Repaired:
     found = await _survey(context)
     if len(found.current) < 2:
         return Repaired("There is only one endpoint with this address.")
-    credentials = await _renew(context, found, found.current)
-    return Repaired(
-        f"Replaced {len(found.current)} webhook endpoints by one and stored its signing secret.", credentials
-    )
+    words = f"Replaced {len(found.current)} webhook endpoints by one and stored its signing secret."
+    return await _renew(context, found, found.current, words=words)
 
 
 async def remove_orphans(context: CheckContext) -> Repaired:
@@ -107,10 +108,7 @@ async def register_domain(context: CheckContext) -> Repaired:
 async def replace_endpoint(context: CheckContext) -> Repaired:
     """Make a second endpoint at our address that sends nothing yet, for the sake of its secret."""
     found = await _survey(context)
-    # A silent one is left of an attempt whose secret was not stored: nothing depends on it.
-    await _delete(context, found.silent)
-    replaced = [endpoint.id for endpoint in (*found.current, *found.retiring)]
-    secret = await _make(context, events=SILENT_EVENTS, replaces=replaced)
+    secret = await _make_silent(context, found, (*found.current, *found.retiring))
     return Repaired("Made a second webhook endpoint in Stripe, with a new signing secret.", secret)
 
 
@@ -129,11 +127,17 @@ async def open_endpoint(context: CheckContext) -> None:
 
 
 async def retire_endpoint(context: CheckContext) -> None:
-    """Delete the endpoints that an open one replaced. A key that may not see endpoints replaced none."""
+    """Delete the endpoints that an open one replaced. A key that may not see endpoints replaced none.
+
+    A silent one is opened instead: that failed when its secret was stored. What it replaces stays, as nobody
+    can tell here whether the secret that was stored is its own; the check of the endpoint tells of it.
+    """
     try:
         found = await _survey(context)
     except PermissionMissing:
         return
+    for endpoint in found.silent:
+        await _open(context, endpoint)
     await _delete(context, found.retiring)
 
 
@@ -161,14 +165,30 @@ async def _survey(context: CheckContext) -> Survey:
     return survey(await endpoints.list_endpoints(key, settings), context)
 
 
-async def _renew(context: CheckContext, found: Survey, old: tuple[WebhookEndpoint, ...]) -> Credentials:
-    """Make a new endpoint, then delete the old ones, so that no event finds none; without room, before it."""
+async def _renew(
+    context: CheckContext, found: Survey, old: tuple[WebhookEndpoint, ...], *, words: str
+) -> Repaired:
+    """Make a new endpoint in the place of old ones, so that no event finds none; without room, after them.
+
+    A saved connection goes on with what delivers now: were it deleted here, and the new secret then not
+    stored, every event would be refused. The portal opens the new one, and retires the old ones later.
+    """
+    delivering = [e for e in old if e in found.current or e in found.retiring]
     if found.full:
         await _delete(context, old)
-        return await _make(context, events=ENDPOINT_EVENTS)
+        return Repaired(words, await _make(context, events=ENDPOINT_EVENTS))
+    if context.account_id is not None and delivering:
+        return Repaired(f"{words} {LATER}", await _make_silent(context, found, delivering))
     credentials = await _make(context, events=ENDPOINT_EVENTS)
     await _delete(context, old)
-    return credentials
+    return Repaired(words, credentials)
+
+
+async def _make_silent(context: CheckContext, found: Survey, old: Iterable[WebhookEndpoint]) -> Credentials:
+    """An endpoint that sends nothing until the portal stored its secret."""
+    # A silent one is left of an attempt whose secret was not stored: nothing depends on it.
+    await _delete(context, found.silent)
+    return await _make(context, events=SILENT_EVENTS, replaces=[endpoint.id for endpoint in old])
 
 
 async def _make(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.stripe.domain.addresses import Likeness, compare
-from plugins.stripe.domain.endpoints import SILENT_EVENTS, made_for, made_here, replaces
+from plugins.stripe.domain.endpoints import PREVIOUS_ONE, SILENT_EVENTS, made_for, made_here, replaces
 from plugins.stripe.domain.events import ENDPOINT_EVENTS
 from plugins.stripe.gateway.client import API_VERSION
 from plugins.stripe.gateway.endpoints import MOST_ENDPOINTS, WebhookEndpoint
@@ -25,6 +25,8 @@ class Survey:
     """Made to take the place of current ones, and sending nothing yet."""
     retiring: Endpoints
     """At our address too, and replaced by a current one."""
+    outlived: Endpoints
+    """Retiring ones whose secret is no longer accepted."""
     near: Endpoints
     """With our secret path, and yet elsewhere."""
     orphans: Endpoints
@@ -58,10 +60,12 @@ def survey(endpoints: Sequence[WebhookEndpoint], context: CheckContext) -> Surve
     silent = tuple(e for e in here if _is_silent(e, here))
     replaced = {name for e in here if e not in silent for name in replaces(e.metadata)}
     retiring = tuple(e for e in here if e.id in replaced)
+    overlaps = context.account_id is None or PREVIOUS_ONE in context.other_secrets
     return Survey(
         current=tuple(e for e in here if e not in silent and e not in retiring),
         silent=silent,
         retiring=retiring,
+        outlived=() if overlaps else retiring,
         near=near,
         orphans=orphans,
         deletable=tuple(e for e in orphans if made_for(e.metadata, context.instance, context.account_id)),

@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 import stripe as stripe_sdk
 
+from plugins.stripe.checks.findings import PREVIOUS
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.domain.endpoints import SILENT_EVENTS, RepairId, marks
 from plugins.stripe.domain.events import ENDPOINT_EVENTS
 from plugins.stripe.gateway.client import API_VERSION
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
+from portal.contract.secrets import Secret
 from portal.settings import Settings
 from tests.plugins.stripe.connecting.asking import add_endpoint, restricted, run
-from tests.plugins.stripe.connecting.conftest import ENDPOINT, ContextOf
+from tests.plugins.stripe.connecting.conftest import ENDPOINT, SIGNING, ContextOf
 
 PUBLIC = "https://portal.example.com/webhooks/stripe/token-of-the-test"
 EARLIER = ENDPOINT.replace("token-of-the-test", "token-of-an-earlier-time")
@@ -158,6 +160,7 @@ async def test_a_replacement_under_way_is_no_twin(saved: CheckContext, stripe: s
     assert found.status is CheckStatus.PASSED
     assert found.message.endswith("A second one stands beside it while the signing secret is changed.")
     stripe.webhook_endpoints.update(new, {"enabled_events": ["*"]})
+    saved.other_secrets = {PREVIOUS: Secret(SIGNING)}
     saved.facts.clear()
     assert (await run("webhook_endpoint", saved)).status is CheckStatus.PASSED
 
