@@ -58,7 +58,8 @@ async def check_field(request: PortalRequest, plugin_id: FromPath[str]) -> Respo
     answers = forms.judge_typing(plugin, values, name)
     if answers[name].tone == "ok" and await same_credentials(plugin, {name: forms.trimmed(values)[name]}):
         answers[name] = FieldFeedback("warn", "This account is already connected here.")
-    around = {"mode": plugin.describe_mode(values)}
+    locked = form.text(forms.PURPOSE) == Purpose.SWITCH
+    around = {"mode": plugin.describe_mode(values), "locked": locked}
     return _field_answer(request, answers, around=around, outdated=form.checked(forms.CHECKED))
 
 
@@ -231,7 +232,7 @@ def _field_answer(
     request: PortalRequest,
     answers: dict[str, FieldFeedback],
     *,
-    around: dict[str, FieldFeedback | None] | None = None,
+    around: dict[str, Any] | None = None,
     outdated: bool = False,
 ) -> Response[str]:
     html = pages.render(

@@ -189,8 +189,9 @@ def board_context(plugin: Plugin, purpose: Purpose, outcome: Outcome | None) -> 
 
 
 def row_context(plugin: Plugin, purpose: Purpose) -> dict[str, str]:
-    """The addresses of a form's rows. Keys that are to replace others mend nothing until they are saved."""
-    return check_context(plugin, repair="" if purpose is Purpose.ROTATE else "repair")
+    """A form's heading, and the addresses of its rows. New keys mend nothing until they are saved."""
+    repair = "" if purpose is Purpose.ROTATE else "repair"
+    return {"heading": _wording(plugin, purpose, None).heading, **check_context(plugin, repair=repair)}
 
 
 def check_context(

@@ -53,7 +53,7 @@ async def _messages(
             note=audience.note,
             number=min(len(context.results) + 1, total),
             total=total,
-            provider=title,
+            **audience.names,
         )
     )
     steps = run_checks(plugin.checks, context, provider=title)
