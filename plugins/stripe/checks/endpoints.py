@@ -244,8 +244,9 @@ def _twins(many: int) -> _Problem:
 def _outlived() -> _Problem:
     return _Problem(
         Code.ENDPOINT_TWINS,
-        "The endpoint that was replaced is still there beside the new one, and its deliveries are refused.",
-        "Nothing is missed, but Stripe writes mails about it. Delete the older one of the two in Stripe.",
+        "An endpoint that was replaced is still there beside the new one, and what one sends is refused.",
+        "Stripe writes mails about it. Delete the one whose deliveries fail in Stripe.",
+        REMOVE_TWINS,
     )
 
 

@@ -68,17 +68,17 @@ async def fix_endpoint(context: CheckContext) -> Repaired:
         words = f"Replaced the webhook endpoint by one with API version {API_VERSION}, and stored its secret."
         return await _renew(context, found, (best,), words=words)
     await _open(context, best)
-    await _delete(context, found.outlived)
     return Repaired("The webhook endpoint is enabled, with the exact address and every event.")
 
 
 async def remove_twins(context: CheckContext) -> Repaired:
     """Leave one endpoint at our address: a new one, as nobody can tell whose secret is the one we hold."""
     found = await _survey(context)
-    if len(found.current) < 2:
+    old = found.current + found.retiring
+    if len(old) < 2:
         return Repaired("There is only one endpoint with this address.")
-    words = f"Replaced {len(found.current)} webhook endpoints by one and stored its signing secret."
-    return await _renew(context, found, found.current, words=words)
+    words = f"Replaced {len(old)} webhook endpoints by one and stored its signing secret."
+    return await _renew(context, found, old, words=words)
 
 
 async def remove_orphans(context: CheckContext) -> Repaired:
