@@ -62,8 +62,8 @@ async def saved_context(account_id: int, plugin: Plugin, *, thorough: bool = Tru
         account_id=account_id,
         thorough=thorough,
         other_secrets={"the previous secret": previous[0]} if previous else {},
-        # While two secrets are accepted, an event may have been signed with the old one.
-        facts={"event_arrived_at": summary.secret_used_at if previous else summary.last_event_at},
+        # Not when the last event came: it may have been signed with a secret that was replaced since.
+        facts={"event_arrived_at": summary.secret_used_at},
     )
 
 

@@ -203,3 +203,15 @@ async def test_a_provider_that_never_answers_does_not_hold_a_rotation(
         await end_overlaps()
     async with connection() as held:
         assert await held.fetchval("SELECT sealed_previous::text FROM connected_account") == "{}"
+
+
+async def test_an_event_that_the_replaced_secret_signed_never_speaks_for_the_present_one(
+    database: None,
+) -> None:
+    account_id = await connect_acme()
+    await replace(account_id, signing=NEW_SIGNING)
+    async with connection() as held:
+        await held.execute("UPDATE connected_account SET last_event_at = now(), previous_used_at = now()")
+    await end_the_day()
+    context = await saved_context(account_id, Acme(), thorough=False)
+    assert context.facts["event_arrived_at"] is None
