@@ -205,16 +205,20 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
     async with transaction() as tx:
         row = await tx.connection.fetchrow(
             """
-            UPDATE connected_account SET state = $2, health_reason = $3, version = version + 1
-            WHERE id = $1 AND state <> 'disconnected' AND (state, health_reason) <> ($2, $3)
-                  AND NOT (state = 'broken' AND $2 = 'needs_attention')
-            RETURNING title, mode
+            WITH before AS (SELECT id, state FROM connected_account WHERE id = $1 FOR NO KEY UPDATE)
+            UPDATE connected_account a SET state = $2, health_reason = $3, version = version + 1
+            FROM before
+            WHERE a.id = before.id AND before.state <> 'disconnected'
+                  AND (before.state, a.health_reason) <> ($2, $3)
+                  AND NOT (before.state = 'broken' AND $2 = 'needs_attention')
+            RETURNING a.title, a.mode, before.state AS was
             """,
             account_id,
             state,
             reason,
         )
-        if row is not None:
+        # Another reason for the same state is shown, and is no entry: two rights may be missed in turns.
+        if row is not None and row["was"] != state:
             if state == "ready":
                 await wake_work(tx.connection, account_id)
             await record(

@@ -215,3 +215,14 @@ async def test_an_event_that_the_replaced_secret_signed_never_speaks_for_the_pre
     await end_the_day()
     context = await saved_context(account_id, Acme(), thorough=False)
     assert context.facts["event_arrived_at"] is None
+
+
+async def test_reasons_that_take_turns_do_not_fill_the_audit_log(database: None) -> None:
+    account_id = await connect_acme()
+    for reason in ("One right is missing.", "Another right is missing.") * 3:
+        await mark_needs_attention(account_id, reason)
+    async with connection() as held:
+        entries = await held.fetchval(
+            "SELECT count(*) FROM audit_entry WHERE action = 'account.needs_attention'"
+        )
+    assert entries == 1

@@ -91,12 +91,13 @@ def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClien
     """A client for one connection, cheap to make. It never retries: the outbox and the inbox do.
 
     Raises:
-        ConfigurationError: the API base is redirected to anything but loopback, or with a real live key.
+        ConfigurationError: the API base is redirected to anything but loopback, with a real live key, or in
+            production with a live key that is pretended.
         ProviderUnavailable: it is the sandbox's key, and no sandbox runs: Stripe would call it refused.
     """
     base = api_base_for(secret_key, settings)
     if base:
-        _refuse_unsafe_base(base, secret_key)
+        _refuse_unsafe_base(base, secret_key, settings)
     elif SANDBOX_KEY.match(secret_key.reveal()):
         raise ProviderUnavailable(
             "This key opens the Stripe sandbox, which does not run.", hint="Start it: portal run"
@@ -159,11 +160,16 @@ def _http_client() -> stripe_sdk.AIOHTTPClient:
     return _clients[loop]
 
 
-def _refuse_unsafe_base(base: str, key: Secret) -> None:
+def _refuse_unsafe_base(base: str, key: Secret, settings: Settings) -> None:
     if urlsplit(base).hostname not in LOOPBACK:
         raise ConfigurationError(
             "PORTAL_STRIPE_API_BASE points away from this machine.",
             hint="Leave it unset to talk to Stripe. It exists for the local sandbox alone.",
+        )
+    if "_live_" in key.reveal() and not settings.local:
+        raise ConfigurationError(
+            "In production no live mode is pretended, and PORTAL_STRIPE_API_BASE points at a sandbox.",
+            hint="Unset PORTAL_STRIPE_API_BASE: what the sandbox calls live would count as money here.",
         )
     if "_live_" in key.reveal() and not PRETENDED_LIVE_KEY.match(key.reveal()):
         raise ConfigurationError(

@@ -67,6 +67,13 @@ async def test_no_key_of_the_sandbox_follows_an_address_elsewhere(local: Setting
             client_for(Secret(key), elsewhere)
 
 
+@pytest.mark.parametrize("key", PRETENDED)
+async def test_in_production_no_pretended_live_key_is_taken_for_money(local: Settings, key: str) -> None:
+    for settings in (local, beside_portal(local)):
+        with pytest.raises(ConfigurationError, match="pretended"):
+            client_for(Secret(key), replace(settings, env="production"))
+
+
 def test_beside_the_portal_only_real_test_keys_leave_for_stripe(local: Settings) -> None:
     beside = beside_portal(local)
     base = local.plugin_option("stripe", "api_base")
