@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
-from portal.accounts.check_runs import fingerprint_of, remember_run, subject_of_account
+from portal.accounts.check_runs import fingerprint_of, last_run, remember_run, subject_of_account
 from portal.accounts.endpoints import endpoint_url
 from portal.accounts.services import (
     AccountDisconnected,
@@ -88,7 +88,10 @@ async def note_outcome(account_id: int, plugin: Plugin, context: CheckContext, o
     """Keep what the checks of a saved connection found, and let its health and its features follow.
 
     What was found with credentials that were replaced meanwhile, or erased, says nothing about it any more.
+    Where nobody answered, what was known before stands.
     """
+    before = await last_run(subject_of_account(account_id))
+    outcome = outcome.after(before.results if before else {})
     async with transaction() as tx:
         if not await still_saved(tx.connection, account_id, context.credentials):
             return
@@ -99,12 +102,19 @@ async def note_outcome(account_id: int, plugin: Plugin, context: CheckContext, o
             account_id,
             json.dumps(outcome.features_off),
         )
-        problems = [
-            f"{check.title}: {outcome.results[check.id].message}"
-            for check in plugin.checks
-            if check.id in outcome.failed
-        ]
-        await (mark_needs_attention(account_id, problems[0]) if problems else mark_ready(account_id))
+        await _mark(account_id, plugin, outcome)
+
+
+async def _mark(account_id: int, plugin: Plugin, outcome: Outcome) -> None:
+    problems = [
+        f"{check.title}: {outcome.results[check.id].message}"
+        for check in plugin.checks
+        if check.id in outcome.failed and not outcome.results[check.id].unanswered
+    ]
+    if problems:
+        await mark_needs_attention(account_id, problems[0])
+    elif not outcome.failed:
+        await mark_ready(account_id)
 
 
 async def verify_account(account_id: int) -> None:

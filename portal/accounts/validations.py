@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.contract.checks import Check, CheckContext, CheckResult, CheckStatus
+from portal.contract.errors import OutcomeUnknown, ProviderUnavailable
+from portal.database.transaction import DatabaseBusy
 from portal.errors import PortalError
 
 logger = logging.getLogger("portal.accounts")
@@ -21,6 +23,10 @@ class Progress:
 
     check: Check
     result: CheckResult | None
+
+
+def _tells_nothing(result: CheckResult) -> bool:
+    return result.unanswered or result.status in (CheckStatus.UNPROVED, CheckStatus.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,17 @@ class Outcome:
     def features_off(self) -> dict[str, str]:
         """Feature id -> why these credentials do not allow it, from all checks."""
         return {name: why for result in self.results.values() for name, why in result.features_off.items()}
+
+    def after(self, before: Mapping[str, CheckResult]) -> Outcome:
+        """The same with what the run before found off, where this one could not tell."""
+        return Outcome(
+            {
+                name: replace(result, features_off=before[name].features_off)
+                if name in before and not result.features_off and _tells_nothing(result)
+                else result
+                for name, result in self.results.items()
+            }
+        )
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -124,9 +141,16 @@ async def _ask(check: Check, context: CheckContext, *, provider: str) -> CheckRe
             f"{provider} did not answer in {check.seconds:g} seconds.",
             fix="Check again in a moment. If it stays so, look at the provider's status page.",
             code="PROVIDER_TIMEOUT",
+            unanswered=True,
         )
     except PortalError as error:
-        return CheckResult(CheckStatus.FAILED, error.message, fix=error.hint, code=error.code)
+        return CheckResult(
+            CheckStatus.FAILED,
+            error.message,
+            fix=error.hint,
+            code=error.code,
+            unanswered=isinstance(error, ProviderUnavailable | OutcomeUnknown | DatabaseBusy),
+        )
     # A plugin is foreign code: its bug must not end the other checks, nor show what it held.
     except Exception as error:  # noqa: BLE001 - see above
         logger.error("check %s of %s raised %s", check.id, provider, type(error).__name__)  # noqa: TRY400 - a traceback could quote a key
@@ -135,4 +159,5 @@ async def _ask(check: Check, context: CheckContext, *, provider: str) -> CheckRe
             "This check broke, so nothing is known.",
             fix="The log names the error. Tell whoever runs the portal.",
             code="CHECK_BROKEN",
+            unanswered=True,
         )

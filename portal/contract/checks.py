@@ -63,6 +63,8 @@ class CheckResult:
     """What it saw, as label and value, for comparing test with live: `{"Charges": "on"}`."""
     features_off: Mapping[str, str] = field(default_factory=dict)
     """`Feature.id` -> why it cannot be used with these credentials, as a sentence."""
+    unanswered: bool = False
+    """Nobody answered, so nothing was learned: what was known of a saved connection before stands."""
 
 
 @dataclass(slots=True)

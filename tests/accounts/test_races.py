@@ -12,18 +12,27 @@ from portal.accounts.check_runs import last_run, subject_of_account
 from portal.accounts.connections import AlreadyConnected, NewConnection, save_connection
 from portal.accounts.disconnections import disconnect
 from portal.accounts.endpoints import pending_endpoint
-from portal.accounts.rechecks import note_outcome, saved_context, verify_account
+from portal.accounts.rechecks import check_account, note_outcome, saved_context, verify_account
 from portal.accounts.rotations import end_overlaps, replace_credentials, rotate_endpoint
 from portal.accounts.services import load_account, load_summary, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
-from portal.contract.checks import CheckContext
-from portal.contract.errors import AccountAuthFailed, ProviderUnavailable
+from portal.contract.checks import CheckContext, CheckResult, CheckStatus
+from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
 from portal.contract.plugin import AccountIdentity, Repaired
 from portal.contract.secrets import Secret
 from portal.database.transaction import connection
 from portal.errors import Conflict
 from portal.settings import Settings, current_settings
-from tests.accounts.fakes import ANA, CREDENTIALS, NEW_SIGNING, SIGNING, Acme, connect_acme
+from tests.accounts.fakes import (
+    ANA,
+    ANSWERS,
+    CREDENTIALS,
+    NEW_SIGNING,
+    REFUSES,
+    SIGNING,
+    Acme,
+    connect_acme,
+)
 
 NEW_KEY = "key_test_9876543210"
 THIRD = "sign_third_0123456789"
@@ -226,3 +235,34 @@ async def test_reasons_that_take_turns_do_not_fill_the_audit_log(database: None)
             "SELECT count(*) FROM audit_entry WHERE action = 'account.needs_attention'"
         )
     assert entries == 1
+
+
+async def test_a_provider_that_is_away_for_a_moment_is_no_trouble_of_the_connection(database: None) -> None:
+    account_id = await connect_acme()
+    for away in (ProviderUnavailable("Acme is away."), OutcomeUnknown("Acme did not answer.")):
+        REFUSES["account"] = away
+        await check_account(account_id)
+        assert (await load_summary(account_id)).state == "ready"
+    REFUSES.clear()
+    ANSWERS["account"] = CheckResult(CheckStatus.FAILED, "Payouts are off.")
+    await check_account(account_id)
+    ANSWERS.clear()
+    REFUSES["account"] = ProviderUnavailable("Acme is away.")
+    await check_account(account_id)
+    assert (await load_summary(account_id)).health_reason == "Account: Payouts are off."
+
+
+async def test_a_feature_stays_off_while_nobody_can_tell_whether_it_is_allowed(database: None) -> None:
+    account_id = await connect_acme()
+    ANSWERS["account"] = CheckResult(
+        CheckStatus.WARNING, "One is missing.", features_off={"rockets": "Locked."}
+    )
+    await check_account(account_id)
+    ANSWERS.clear()
+    for away in (ProviderUnavailable("Acme is away."), ProviderUnavailable("Acme is away for long.")):
+        REFUSES["account"] = away
+        await check_account(account_id)
+        assert not (await load_account(account_id)).can("rockets")
+    REFUSES.clear()
+    await check_account(account_id)
+    assert (await load_account(account_id)).can("rockets")

@@ -100,6 +100,7 @@ def _doubtful(unknown: Sequence[_Row], *, items: tuple[CheckItem, ...], tag: str
         tag=tag,
         code=Code.PERMISSION_UNKNOWN,
         items=items,
+        unanswered=nothing,
     )
 
 

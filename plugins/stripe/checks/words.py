@@ -48,7 +48,8 @@ def unanswered(error: ProviderError) -> CheckResult:
             code = Code.UNAVAILABLE
         case _:
             code, fix = Code.CALL_REFUSED, error.hint or "Check again. If it stays so, look at Stripe's logs."
-    return CheckResult(CheckStatus.FAILED, error.message, fix=fix, code=code)
+    nothing = isinstance(error, ProviderUnavailable | OutcomeUnknown)
+    return CheckResult(CheckStatus.FAILED, error.message, fix=fix, code=code, unanswered=nothing)
 
 
 def is_live(context: CheckContext) -> bool:
