@@ -267,7 +267,10 @@ async def test_a_silent_webhook_is_told_when_events_are_to_be_expected(ana: Visi
             """,
             account_id,
         )
-    assert "No webhook has arrived for a day." in (await ana.get(ACME)).text
+    page = (await ana.get(ACME)).text
+    assert "No webhook has arrived for a day." in page
+    assert "The last one came" not in page
+    assert "None has come since the account was connected" in page
     async with connection() as held:
         await held.execute("UPDATE connected_account SET last_event_at = now()")
     assert "No webhook has arrived for a day." not in (await ana.get(ACME)).text
