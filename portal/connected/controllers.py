@@ -12,12 +12,12 @@ from litestar.response import ServerSentEvent
 from portal.accounts import forms
 from portal.accounts import pages as form_pages
 from portal.accounts.allowances import RUNS, RUNS_AND_SAVES, take_run
-from portal.accounts.check_runs import last_run, subject_of_account
+from portal.accounts.check_runs import fingerprint_of, last_run, subject_of_account
 from portal.accounts.controllers import plugin_of, wants_stream
 from portal.accounts.disconnections import disconnect
 from portal.accounts.rechecks import note_outcome, saved_context
 from portal.accounts.repairs import repair_account
-from portal.accounts.services import AccountSummary, connected_accounts
+from portal.accounts.services import AccountSummary, connected_accounts, load_account
 from portal.accounts.streams import Audience, stream_checks
 from portal.accounts.validations import Outcome, run_to_end
 from portal.audit.services import person_actor
@@ -57,8 +57,7 @@ async def recheck(request: PortalRequest, plugin_id: FromPath[str]) -> Response[
     plugin, account, form = await _saved(request, plugin_id, "only", "checked")
     only = form.text("only")
     await take_run(request.user.person_id, limit=RUNS_AND_SAVES if only else RUNS)
-    run = await last_run(subject_of_account(account.id)) if only else None
-    known = run.all_but(only, plugin.checks) if run else {}
+    known = await _rest_of_run(plugin, account, only) if only else {}
     return await _run(request, plugin, account, known=known)
 
 
@@ -114,6 +113,13 @@ async def _saved(request: PortalRequest, plugin_id: str, *fields: str) -> tuple[
     form = await read_form(request, "account", *fields)
     accounts = await connected_accounts(plugin_id)
     return plugin, find_account(accounts, forms.account_number(form)), form
+
+
+async def _rest_of_run(plugin: Plugin, account: AccountSummary, only: str) -> Mapping[str, CheckResult]:
+    """What stands when one check is repeated: nothing, when other credentials were checked the last time."""
+    credentials = (await load_account(account.id)).credentials
+    run = await last_run(subject_of_account(account.id), fingerprint_of(credentials))
+    return run.all_but(only, plugin.checks) if run else {}
 
 
 async def _run(

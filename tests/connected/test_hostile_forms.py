@@ -6,10 +6,21 @@ import pytest
 from litestar import Litestar
 
 from portal.accounts.check_runs import subject_of_account
+from portal.accounts.rotations import replace_credentials
 from portal.accounts.services import connected_accounts, load_account
 from portal.contract.checks import CheckResult, CheckStatus
+from portal.contract.secrets import Secret
 from portal.database.transaction import connection
-from tests.accounts.fakes import ANSWERS, ASKED, CREDENTIALS, NEW_SIGNING, SIGNING, connect_acme
+from tests.accounts.fakes import (
+    ANA,
+    ANSWERS,
+    ASKED,
+    CREDENTIALS,
+    NEW_SIGNING,
+    SIGNING,
+    Acme,
+    connect_acme,
+)
 from tests.visitors import Visitor
 
 ACME = "/settings/connected-accounts/acme"
@@ -129,3 +140,15 @@ async def test_a_connection_whose_secrets_cannot_be_opened_can_still_be_seen_and
     assert page.status_code == 200
     form = {"account": str(account_id), "confirmation": "Northwind", "remove_endpoint": "on"}
     assert (await ana.post(f"{ACME}/disconnect", form)).status_code == 303
+
+
+async def test_what_was_found_with_replaced_keys_does_not_stand_when_one_row_is_repeated(
+    ana: Visitor,
+) -> None:
+    account_id = await connect_acme()
+    await ana.post(f"{ACME}/recheck", {"account": str(account_id)})
+    new = {"secret_key": Secret("key_test_9876543210")}
+    await replace_credentials(account_id, Acme(), new, actor=ANA)
+    ASKED.clear()
+    await ana.post(f"{ACME}/recheck", {"account": str(account_id), "only": "events"})
+    assert ASKED == ["account", "events"]
