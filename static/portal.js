@@ -82,6 +82,8 @@
   document.addEventListener('htmx:config:request', event => {
     const { request } = event.detail.ctx;
     request.action = request.submitter?.getAttribute('formaction') ?? request.action;
+    // A field that was not edited since its form was sent does not make the answer out of date.
+    if (request.form?.matches('[data-guard]:not([data-dirty])')) request.body.delete('checked');
   });
 
   // form[data-guard]: leaving with changes asks first.
