@@ -6,7 +6,7 @@ import pytest
 from litestar import Litestar
 
 from portal.accounts.disconnections import disconnect
-from portal.accounts.services import connected_accounts, load_account
+from portal.accounts.services import connected_accounts, load_account, mark_broken
 from portal.web.request import Role
 from tests.accounts.fakes import ANA, ASKED, CREDENTIALS, SIGNING, Acme, connect_acme
 from tests.builders import connect_account
@@ -70,3 +70,16 @@ async def test_a_connection_that_ended_is_not_found(ana: Visitor, path: str) -> 
     await connect_acme(secret="key_test_ltd_0123456789")
     assert (await ana.post(f"{ACME}/{path}", form_for(ended, path))).status_code == 404
     assert ASKED == []
+
+
+async def test_who_may_only_read_is_not_sent_to_a_form_that_refuses_them(
+    ana: Visitor, viewer: Visitor
+) -> None:
+    account_id = await connect_acme()
+    await mark_broken(account_id, "Acme refused this key.")
+    assert "Enter a new key" in (await ana.get("/")).text
+    front = (await viewer.get("/")).text
+    assert "Acme refused this key." in front
+    assert "Enter a new key" not in front
+    assert f"{ACME}/keys" not in front
+    assert "An admin must enter a new key." in front
