@@ -112,9 +112,7 @@ def waiting_board(checks: Sequence[Check]) -> CheckBoard:
 def finished_board(checks: Sequence[Check], results: Mapping[str, CheckResult]) -> CheckBoard:
     """After a run."""
     rows = tuple(
-        result_row(check, results[check.id])
-        if check.id in results
-        else _waiting_row(check)
+        result_row(check, results[check.id]) if check.id in results else _waiting_row(check)
         for check in checks
     )
     # The run may be of a release that had other checks.
