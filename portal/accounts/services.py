@@ -11,7 +11,6 @@ from typing import Any
 from portal.accounts.tables import ConnectedAccount
 from portal.audit.services import SYSTEM, record
 from portal.contract.facts import Mode
-from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
@@ -133,18 +132,12 @@ async def connected_accounts(plugin_id: str | None = None) -> list[AccountSummar
     return [_summary(row) for row in rows]
 
 
-async def accounts_ready(capability: str | None = None) -> list[AccountSummary]:
-    """Connections that work, live ones first; with `capability`, those whose plugin has it."""
-    return [
-        account
-        for account in await connected_accounts()
-        if account.state in ("ready", "needs_attention") and _has(account.plugin, capability)
-    ]
-
-
 async def default_account() -> AccountSummary | None:
-    """The connection that new work goes to: a live one first, then a test one, the oldest of its kind."""
-    return next(iter(await accounts_ready()), None)
+    """The connection that new work goes to: a live one first, then a test one, the oldest of its kind.
+
+    A broken one too: what is made meanwhile waits for its new key, and never becomes a test record instead.
+    """
+    return next(iter(await connected_accounts()), None)
 
 
 async def mark_broken(account_id: int, reason: str, *, refused: Mapping[str, Secret] | None = None) -> None:
@@ -229,11 +222,6 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
                 subject=("connected_account", str(account_id)),
                 mode=row["mode"],
             )
-
-
-def _has(plugin_id: str, capability: str | None) -> bool:
-    plugin = plugin_by_id(plugin_id)
-    return plugin is not None and (capability is None or capability in plugin.capabilities)
 
 
 def _summary(row: dict[str, Any]) -> AccountSummary:
