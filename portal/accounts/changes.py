@@ -14,6 +14,8 @@ from portal.errors import Conflict
 
 Answer = TypeVar("Answer")
 PROVIDER_SECONDS = 20.0
+ANY_FORM = 0
+"""Stands where a connection's number would: forms share the address that is free."""
 LOCK = "$1::int, hashtext('signing secret')"
 
 
@@ -35,8 +37,8 @@ async def sole_change(account_id: int) -> AsyncIterator[None]:
     async with connection() as held:
         if not await held.fetchval(f"SELECT pg_try_advisory_lock({LOCK})", account_id % 2**31):
             raise BeingChanged(
-                "The signing secret of this connection is being changed right now.",
-                hint="Look at its page again in a moment.",
+                "Somebody is changing this signing secret right now.",
+                hint="Load the page again in a moment.",
             )
         try:
             yield

@@ -77,7 +77,12 @@ async def pending_endpoint(plugin_id: str) -> Endpoint:
 
 
 async def keep_for_form(
-    plugin_id: str, made_for: str, credentials: Mapping[str, Secret], *, typed: Mapping[str, Secret]
+    plugin_id: str,
+    made_for: str,
+    credentials: Mapping[str, Secret],
+    *,
+    typed: Mapping[str, Secret],
+    address: str,
 ) -> None:
     """Keep, sealed, what a repair brought for keys that are not saved yet: a provider tells it only once.
 
@@ -86,6 +91,10 @@ async def keep_for_form(
         made_for: fingerprint of the keys.
         credentials: what it brought.
         typed: what the form holds there. It is of no use any more, and yet the open page sends it again.
+        address: the one that the form shows.
+
+    Raises:
+        AddressTaken: it belongs to a connection by now.
     """
     instead = {f"{field}{INSTEAD_OF}": typed[field] for field in credentials if typed.get(field)}
     sealed = {
@@ -93,12 +102,18 @@ async def keep_for_form(
         for field, value in {**credentials, **instead}.items()
     }
     async with connection() as held:
-        await held.execute(
-            "UPDATE pending_endpoint SET sealed_credentials = $2::jsonb, made_for = $3 WHERE plugin = $1",
+        kept = await held.fetchval(
+            """
+            UPDATE pending_endpoint SET sealed_credentials = $2::jsonb, made_for = $3
+            WHERE plugin = $1 AND token_hash = $4 RETURNING id
+            """,
             plugin_id,
             json.dumps(sealed),
             made_for,
+            endpoint_at(address).token_hash,
         )
+    if kept is None:
+        raise _address_taken()
 
 
 async def with_what_was_kept(plugin_id: str, made_for: str, typed: Mapping[str, Secret]) -> dict[str, Secret]:
@@ -134,10 +149,14 @@ async def take_endpoint(held: Connection, plugin_id: str, endpoint: Endpoint) ->
         endpoint.token_hash,
     )
     if taken is None:
-        raise AddressTaken(
-            "Another connection took this webhook address a moment ago.",
-            hint="Load this page again: it shows a new address, which the endpoint must have.",
-        )
+        raise _address_taken()
+
+
+def _address_taken() -> AddressTaken:
+    return AddressTaken(
+        "Another connection took this webhook address a moment ago.",
+        hint="Load this page again: it shows a new address, which the endpoint must have.",
+    )
 
 
 async def _create(held: Connection, plugin_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal.accounts.attempts import Attempt
-from portal.accounts.changes import answer_in_time, sole_change
+from portal.accounts.changes import ANY_FORM, answer_in_time, sole_change
 from portal.accounts.endpoints import keep_for_form
 from portal.accounts.rechecks import saved_context
 from portal.accounts.rotations import open_new_endpoint, replace_credentials, require_no_overlap
@@ -29,12 +29,20 @@ async def repair_for_form(
         actor: who asked.
 
     Raises:
+        BeingChanged: somebody presses the same just now.
+        AddressTaken: the address of the form was given to a connection meanwhile.
         ProviderError: it could not be done, with what to do.
     """
-    done = await answer_in_time(attempt.plugin, attempt.plugin.repair(name, attempt.context))
-    if done.credentials:
-        plugin_id = attempt.plugin.manifest.id
-        await keep_for_form(plugin_id, attempt.made_for, done.credentials, typed=typed)
+    async with sole_change(ANY_FORM):
+        done = await answer_in_time(attempt.plugin, attempt.plugin.repair(name, attempt.context))
+        if done.credentials:
+            await keep_for_form(
+                attempt.plugin.manifest.id,
+                attempt.made_for,
+                done.credentials,
+                typed=typed,
+                address=attempt.context.endpoint_url,
+            )
     await _note(attempt.plugin, done, actor, subject=("plugin", attempt.plugin.manifest.id), mode=None)
     return done
 

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 import pytest
 
 from portal.accounts import changes, rotations
+from portal.accounts.attempts import Attempt, Purpose, form_context
 from portal.accounts.check_runs import last_run, subject_of_account
 from portal.accounts.connections import AlreadyConnected, NewConnection, save_connection
 from portal.accounts.disconnections import disconnect
-from portal.accounts.endpoints import pending_endpoint
+from portal.accounts.endpoints import AddressTaken, pending_endpoint, with_what_was_kept
 from portal.accounts.rechecks import check_account, note_outcome, saved_context, verify_account
+from portal.accounts.repairs import repair_for_form
 from portal.accounts.rotations import end_overlaps, replace_credentials, rotate_endpoint
 from portal.accounts.services import load_account, load_summary, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
@@ -266,3 +268,42 @@ async def test_a_feature_stays_off_while_nobody_can_tell_whether_it_is_allowed(d
     REFUSES.clear()
     await check_account(account_id)
     assert (await load_account(account_id)).can("rockets")
+
+
+class SlowForm(Slow):
+    """Each press makes an endpoint and deletes the one before; the first answer takes longest."""
+
+    async def repair(
+        self,
+        name: str,  # noqa: ARG002 - the contract's
+        context: CheckContext,  # noqa: ARG002 - the contract's
+    ) -> Repaired:
+        """One more endpoint."""
+        self.made.append(f"sign_of_endpoint_{len(self.made)}_0123456789")
+        secret = Secret(self.made[-1])
+        await asyncio.sleep(0.2 / len(self.made) ** 3)
+        return Repaired("The endpoint was made.", {"signing": secret})
+
+
+async def test_a_repair_of_a_form_that_is_pressed_twice_keeps_the_secret_of_the_endpoint_that_is_there(
+    database: None,
+) -> None:
+    acme = SlowForm()
+    values = {**{name: Secret(value) for name, value in CREDENTIALS.items()}, "signing": Secret("")}
+    attempt = Attempt(
+        acme, Purpose.CONNECT, values, values, {}, await form_context(acme, values), None, person_id=1
+    )
+    both = [repair_for_form(attempt, "make_endpoint", typed=values, actor=ANA) for _ in range(2)]
+    await asyncio.gather(*both, return_exceptions=True)
+    kept = await with_what_was_kept("acme", attempt.made_for, values)
+    assert kept["signing"].reveal() == acme.made[-1]
+
+
+async def test_a_secret_whose_address_was_taken_meanwhile_is_not_lost_in_silence(database: None) -> None:
+    values = {name: Secret(value) for name, value in CREDENTIALS.items()}
+    context = await form_context(Acme(), values)
+    attempt = Attempt(Acme(), Purpose.CONNECT, values, values, {}, context, None, person_id=1)
+    await connect_acme()
+    await pending_endpoint("acme")
+    with pytest.raises(AddressTaken):
+        await repair_for_form(attempt, "make_endpoint", typed=values, actor=ANA)

@@ -34,8 +34,14 @@ async def test_every_sealed_column_of_the_database_is_in_the_list(database: None
 async def test_what_the_rooms_seal_opens_with_the_context_in_the_list(database: None) -> None:
     await connect_account()
     await make_invoice()
-    await pending_endpoint("acme")
-    await keep_for_form("acme", "these keys", {"webhook_secret": Secret("whsec_of_the_form")}, typed={})
+    endpoint = await pending_endpoint("acme")
+    await keep_for_form(
+        "acme",
+        "these keys",
+        {"webhook_secret": Secret("whsec_of_the_form")},
+        typed={},
+        address=f"/{endpoint.token.reveal()}",
+    )
     opened = {}
     async with connection() as held:
         for place in SEALED_PLACES:

@@ -69,7 +69,13 @@ async def test_after_it_every_place_opens_with_the_new_key_alone(path: Path) -> 
     await seal_more_into(account.id)
     invoice_id = await make_invoice()
     link, endpoint = await pay_link(invoice_id), await pending_endpoint("acme")
-    await keep_for_form("acme", "these keys", {"webhook_secret": Secret("whsec_of_the_form")}, typed={})
+    await keep_for_form(
+        "acme",
+        "these keys",
+        {"webhook_secret": Secret("whsec_of_the_form")},
+        typed={},
+        address=f"/{endpoint.token.reveal()}",
+    )
     old = current_keyring().primary
     add(path)
 
