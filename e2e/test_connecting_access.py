@@ -358,6 +358,21 @@ def test_nothing_jumps_while_somebody_types_and_validates(
     assert jumps(page) < most
 
 
+def test_save_during_a_run_is_busy_until_it_is_answered(desk: Desk, stripe: StripeControl) -> None:
+    page = desk.page
+    stripe.fault("* /v1/**", delay_ms=SLOW_MILLISECONDS)
+    secret = stripe.add_endpoint(desk.open_form()).secret
+    desk.fill(stripe.keys.publishable_key, few_rights(stripe), str(secret))
+    page.get_by_role("button", name="Validate").click()
+    expect(page.locator("#check-summary")).to_contain_text("Checking")
+    save = page.locator("#save")
+    save.click()
+    expect(page.locator("#validate")).not_to_have_attribute("aria-busy", "true")
+    expect(save).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#confirm-notice")).to_be_visible(timeout=RUN_MILLISECONDS)
+    expect(save).not_to_have_attribute("aria-busy", "true")
+
+
 def test_small_screen_shows_the_checks_and_keeps_validate_in_sight(desk: Desk, stripe: StripeControl) -> None:
     page = desk.page
     page.set_viewport_size({"width": NARROW, "height": 740})
