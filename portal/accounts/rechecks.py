@@ -63,7 +63,7 @@ async def saved_context(account_id: int, plugin: Plugin, *, thorough: bool = Tru
         thorough=thorough,
         other_secrets={"the previous secret": previous[0]} if previous else {},
         # Not when the last event came: it may have been signed with a secret that was replaced since.
-        facts={"event_arrived_at": summary.secret_used_at},
+        facts={"event_arrived_at": summary.secret_used_at, "state": summary.state},
     )
 
 
@@ -102,10 +102,10 @@ async def note_outcome(account_id: int, plugin: Plugin, context: CheckContext, o
             account_id,
             json.dumps(outcome.features_off),
         )
-        await _mark(account_id, plugin, outcome)
+        await _mark(account_id, plugin, outcome, seen=str(context.facts.get("state", "")))
 
 
-async def _mark(account_id: int, plugin: Plugin, outcome: Outcome) -> None:
+async def _mark(account_id: int, plugin: Plugin, outcome: Outcome, *, seen: str) -> None:
     problems = [
         f"{check.title}: {outcome.results[check.id].message}"
         for check in plugin.checks
@@ -114,7 +114,7 @@ async def _mark(account_id: int, plugin: Plugin, outcome: Outcome) -> None:
     if problems:
         await mark_needs_attention(account_id, problems[0])
     elif not outcome.failed:
-        await mark_ready(account_id)
+        await mark_ready(account_id, seen=seen)
 
 
 async def verify_account(account_id: int) -> None:

@@ -158,9 +158,14 @@ async def mark_needs_attention(account_id: int, reason: str) -> None:
     await _change_health(account_id, "needs_attention", reason, action="account.needs_attention")
 
 
-async def mark_ready(account_id: int) -> None:
-    """Note that the credentials work again."""
-    await _change_health(account_id, "ready", "", action="account.recovered")
+async def mark_ready(account_id: int, *, seen: str = "broken") -> None:
+    """Note that the credentials work again.
+
+    Args:
+        account_id: whose they are.
+        seen: the state when what says so began: a refusal that came since is newer, and stands.
+    """
+    await _change_health(account_id, "ready", "", action="account.recovered", mends=seen == "broken")
 
 
 async def still_saved(held: Connection, account_id: int, credentials: Mapping[str, Secret]) -> bool:
@@ -194,7 +199,9 @@ def credential_place(account_id: int, mode: str, field: str) -> tuple[str, ...]:
     return ("connected_account", str(account_id), str(mode), field)
 
 
-async def _change_health(account_id: int, state: str, reason: str, *, action: str) -> None:
+async def _change_health(
+    account_id: int, state: str, reason: str, *, action: str, mends: bool = False
+) -> None:
     async with transaction() as tx:
         row = await tx.connection.fetchrow(
             """
@@ -203,12 +210,13 @@ async def _change_health(account_id: int, state: str, reason: str, *, action: st
             FROM before
             WHERE a.id = before.id AND before.state <> 'disconnected'
                   AND (before.state, a.health_reason) <> ($2, $3)
-                  AND NOT (before.state = 'broken' AND $2 = 'needs_attention')
+                  AND (before.state <> 'broken' OR $2 = 'broken' OR $4)
             RETURNING a.title, a.mode, before.state AS was
             """,
             account_id,
             state,
             reason,
+            mends,
         )
         # Another reason for the same state is shown, and is no entry: two rights may be missed in turns.
         if row is not None and row["was"] != state:

@@ -16,7 +16,7 @@ from portal.accounts.endpoints import AddressTaken, pending_endpoint, with_what_
 from portal.accounts.rechecks import check_account, note_outcome, saved_context, verify_account
 from portal.accounts.repairs import repair_for_form
 from portal.accounts.rotations import end_overlaps, replace_credentials, rotate_endpoint
-from portal.accounts.services import load_account, load_summary, mark_needs_attention
+from portal.accounts.services import load_account, load_summary, mark_broken, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
 from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
@@ -307,3 +307,12 @@ async def test_a_secret_whose_address_was_taken_meanwhile_is_not_lost_in_silence
     await pending_endpoint("acme")
     with pytest.raises(AddressTaken):
         await repair_for_form(attempt, "make_endpoint", typed=values, actor=ANA)
+
+
+async def test_checks_that_began_before_the_key_was_refused_do_not_mend_it(database: None) -> None:
+    account_id = await connect_acme()
+    context = await saved_context(account_id, Acme())
+    outcome = await run_to_end(Acme.checks, context, provider="Acme")
+    await mark_broken(account_id, "Acme refused this key.", refused=context.credentials)
+    await note_outcome(account_id, Acme(), context, outcome)
+    assert (await load_summary(account_id)).state == "broken"
