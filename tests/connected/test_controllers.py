@@ -115,7 +115,7 @@ async def test_a_new_signing_secret_says_how_long_the_old_one_is_accepted(ana: V
     page = await rotate(ana, account_id, signing=NEW_SIGNING)
     assert "The old signing secret is accepted for 24 hours." in page
     assert "Two signing secrets are accepted" in page
-    assert "Old one still in use" in page
+    assert "New one not used yet" in page
 
 
 async def test_new_keys_are_checked_before_they_replace_anything(ana: Visitor) -> None:
