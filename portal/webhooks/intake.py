@@ -26,8 +26,8 @@ from portal.webhooks.notes import forget_notes, note_refusal, note_use
 from portal.webhooks.proofs import OpenProof, matching_proof, note_delivery
 
 CACHE_SECONDS = 5.0
-"""How long a process may know a connection's secrets. They are read again before anything is refused, and
-the insert asks whether it is still connected."""
+"""How long a process may know a connection's secrets. They are read again before anything is refused or a
+replaced one is accepted, and the insert asks whether it is still connected."""
 CACHE_SIZE = 1000
 logger = logging.getLogger("portal.webhooks")
 
@@ -134,6 +134,9 @@ async def _accept(delivery: Delivery, known: _Known | None, *, remembered: bool)
             return await _accept(delivery, await _load_now(delivery), remembered=False)
         note_refusal(known.account.id, refused.reason, delivery.arrived_at)
         raise
+    if remembered and _is_replaced(delivery, known.account, event):
+        # It may have been removed a moment ago, and from then on it proves nothing.
+        return await _accept(delivery, await _load_now(delivery), remembered=False)
     outcome = await _store(delivery, known.account, event)
     if outcome is not Outcome.UNKNOWN:
         secret = _secrets(delivery, known.account)[event.signed_by]
@@ -145,6 +148,11 @@ def _secrets(delivery: Delivery, account: Account) -> tuple[Secret, ...]:
     """What is accepted: the present secrets, then the replaced ones while they are."""
     plugin = delivery.plugin
     return (*plugin.webhook_secrets(account.credentials), *plugin.webhook_secrets(account.previous))
+
+
+def _is_replaced(delivery: Delivery, account: Account, event: ReceivedEvent) -> bool:
+    """Whether only a replaced secret signed the delivery."""
+    return event.signed_by >= len(delivery.plugin.webhook_secrets(account.credentials))
 
 
 async def _load_now(delivery: Delivery) -> _Known | None:

@@ -77,6 +77,23 @@ async def test_the_replaced_secret_is_refused_when_its_time_is_over(account: Con
     assert await deliver(account, body, signed(body, NEW_SECRET)) is Outcome.STORED
 
 
+async def test_a_removed_secret_is_refused_at_once_though_the_process_remembers_it(
+    account: Connected,
+) -> None:
+    await rotate(account)
+    body = event_body("evt_1")
+    assert await deliver(account, body, signed(body, WEBHOOK_SECRET)) is Outcome.STORED
+    async with transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE connected_account SET sealed_previous = '{}', previous_until = NULL WHERE id = $1",
+            account.id,
+        )
+    body = event_body("evt_2")
+    with pytest.raises(EventRefused):
+        await deliver(account, body, signed(body, WEBHOOK_SECRET))
+    assert await stored_ids() == ["evt_1"]
+
+
 @pytest.mark.parametrize(
     ("secrets", "which"),
     [
