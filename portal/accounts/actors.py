@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dramatiq
@@ -15,6 +16,7 @@ from portal.queue.schedule import periodic
 
 VERIFY_ACTOR = "portal.verify_account"
 RECHECK_ACTOR = "portal.recheck_account"
+OVERLAP_ACTOR = "portal.end_overlap"
 
 
 @periodic(name="portal.verify_accounts", every=timedelta(seconds=60))
@@ -40,7 +42,7 @@ async def recheck_accounts() -> None:
 
 @dramatiq.actor(actor_name=RECHECK_ACTOR, max_retries=0, time_limit=120_000)
 async def recheck_account(account_id: int) -> None:
-    """All checks of one connection; nothing is made at the provider that people could see."""
+    """All checks of one connection. What has to be made at the provider for a proof is deleted again."""
     try:
         await rechecks.check_account(account_id, thorough=False)
     except PortalError as error:
@@ -48,13 +50,23 @@ async def recheck_account(account_id: int) -> None:
 
 
 @periodic(name="portal.end_overlaps", every=timedelta(seconds=60))
-@dramatiq.actor(actor_name="portal.end_overlaps", max_retries=0, time_limit=120_000)
+@dramatiq.actor(actor_name="portal.end_overlaps", max_retries=0)
 async def end_overlaps() -> None:
-    """Erase replaced signing secrets whose day is over."""
-    await rotations.end_overlaps()
+    """Once a minute: have replaced signing secrets erased whose day is over."""
+    await _ring_all(OVERLAP_ACTOR, await rotations.overlaps_over())
+
+
+@dramatiq.actor(actor_name=OVERLAP_ACTOR, max_retries=0, time_limit=60_000)
+async def end_overlap(account_id: int) -> None:
+    """Erase one connection's replaced secret, and delete the endpoint that it belonged to."""
+    await rotations.end_overlap(account_id)
 
 
 async def _ring_each(actor_name: str) -> None:
+    await _ring_all(actor_name, [account.id for account in await connected_accounts()])
+
+
+async def _ring_all(actor_name: str, account_ids: Sequence[int]) -> None:
     async with transaction() as tx:
-        for account in await connected_accounts():
-            await ring(tx.connection, actor_name, account.id)
+        for account_id in account_ids:
+            await ring(tx.connection, actor_name, account_id)

@@ -71,7 +71,7 @@ async def _renew_secret(plugin: Plugin, account_id: int, name: str, *, actor: Ac
         await require_no_overlap(account_id)
         done = await answer_in_time(plugin, plugin.repair(name, await saved_context(account_id, plugin)))
         if done.credentials:
-            await replace_credentials(account_id, plugin, done.credentials, actor=actor)
+            await replace_credentials(account_id, plugin, done.credentials, actor=actor, both_deliver=True)
             await open_new_endpoint(account_id, plugin)
     return done
 

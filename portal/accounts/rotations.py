@@ -67,12 +67,18 @@ def require_same_account(account: AccountSummary, identity: AccountIdentity) -> 
 
 
 async def replace_credentials(
-    account_id: int, plugin: Plugin, new: Mapping[str, Secret], *, actor: Actor
+    account_id: int,
+    plugin: Plugin,
+    new: Mapping[str, Secret],
+    *,
+    actor: Actor,
+    both_deliver: bool = False,
 ) -> tuple[str, ...]:
     """Save new credentials of the same account; returns the labels of those that changed.
 
     With a new key a connection that was broken works again, and what waited for it is done. A signing secret
-    says nothing about the rest: what else is wrong stays until it is checked.
+    says nothing about the rest: what else is wrong stays until it is checked. `both_deliver`: the portal made
+    a second endpoint for it, so the old secret stays in use until its endpoint is deleted with it.
 
     Raises:
         NothingNew: there is nothing to change.
@@ -84,7 +90,7 @@ async def replace_credentials(
         fields = tuple(spec for spec in plugin.credentials if _differs(row, spec, new.get(spec.name)))
         if not fields:
             raise NothingNew("Nothing is different.", hint="Enter a new key or a new signing secret.")
-        change = _Change(row, plugin, fields, new, actor)
+        change = _Change(row, plugin, fields, new, actor, both_deliver)
         await _store(tx.connection, change)
         await wake_work(tx.connection, account_id)
         await _note(tx.connection, change)
@@ -115,7 +121,7 @@ async def rotate_endpoint(account_id: int, plugin: Plugin, *, actor: Actor) -> R
         await require_no_overlap(account_id)
         context = await saved_context(account_id, plugin)
         made = await answer_in_time(plugin, plugin.replace_endpoint(context))
-        await replace_credentials(account_id, plugin, made.credentials, actor=actor)
+        await replace_credentials(account_id, plugin, made.credentials, actor=actor, both_deliver=True)
         await open_new_endpoint(account_id, plugin)
     return made
 
@@ -152,32 +158,45 @@ async def finish_overlap(account_id: int, *, actor: Actor) -> str:
         return await _erase_previous(account_id, replaced, actor)
 
 
-async def end_overlaps() -> None:
-    """End every overlap whose day is over. A provider that is away does not keep an old secret alive."""
+async def overlaps_over() -> list[int]:
+    """The connections whose day with two signing secrets is over."""
     async with connection() as held:
         rows = await held.fetch(
-            """
-            SELECT id, sealed_previous, secret_used_at FROM connected_account
-            WHERE previous_until < now() ORDER BY previous_until, id
-            """
+            "SELECT id FROM connected_account WHERE previous_until < now() ORDER BY previous_until, id"
         )
-    for row in rows:
-        try:
-            await finish_overlap(row["id"], actor=SYSTEM)
-        except ProviderError as error:
-            logger.warning("the replaced endpoint of connection %s stays: %s", row["id"], error.code)
-            # A new secret that never signed may belong to an endpoint that was not opened: it is tried again.
-            if row["secret_used_at"] is not None:
-                await _erase_previous(row["id"], row["sealed_previous"], SYSTEM)
-        except (Conflict, NotFound):
-            continue  # somebody ended it, or the connection, a moment ago
+    return [row["id"] for row in rows]
 
 
-def is_safe_to_remove(previous_used_at: datetime | None, secret_used_at: datetime | None) -> bool:
-    """Whether the replaced secret is no longer in use: the new one signs, and the old one has been quiet."""
+async def end_overlap(account_id: int) -> None:
+    """End an overlap whose day is over. A provider that is away does not keep an old secret alive."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT sealed_previous, secret_used_at FROM connected_account
+            WHERE id = $1 AND previous_until < now()
+            """,
+            account_id,
+        )
+    if row is None:
+        return
+    try:
+        await finish_overlap(account_id, actor=SYSTEM)
+    except ProviderError as error:
+        logger.warning("the replaced endpoint of connection %s stays: %s", account_id, error.code)
+        # A new secret that never signed may belong to an endpoint that was not opened: it is tried again.
+        if row["secret_used_at"] is not None:
+            await _erase_previous(account_id, row["sealed_previous"], SYSTEM)
+    except (Conflict, NotFound):
+        return  # somebody ended it, or the connection, a moment ago
+
+
+def is_safe_to_remove(
+    previous_used_at: datetime | None, secret_used_at: datetime | None, *, both_deliver: bool = False
+) -> bool:
+    """Whether the replaced secret can go: the new one signs, the old one rests or goes with its endpoint."""
     if secret_used_at is None:
         return False
-    return previous_used_at is None or datetime.now(UTC) - previous_used_at > QUIET
+    return both_deliver or previous_used_at is None or datetime.now(UTC) - previous_used_at > QUIET
 
 
 async def _locked(held: Connection, account_id: int) -> Record:
@@ -213,6 +232,7 @@ class _Change:
     """Those that differ from what is saved."""
     new: Mapping[str, Secret]
     actor: Actor
+    both_deliver: bool
 
     def merged(self, column: str, fresh: Mapping[str, Any]) -> str:
         """What a column of field -> value holds afterwards."""
@@ -256,6 +276,8 @@ async def _store(held: Connection, change: _Change) -> None:
                previous_until = CASE WHEN $5 THEN now() + $7::interval ELSE previous_until END,
                previous_used_at = CASE WHEN $5 THEN secret_used_at ELSE previous_used_at END,
                secret_used_at = CASE WHEN $5 THEN NULL ELSE secret_used_at END,
+               options = CASE WHEN $5 THEN jsonb_set(options, '{both_deliver}', to_jsonb($9::bool))
+                         ELSE options END,
                version = version + 1
         WHERE id = $1
         """,
@@ -267,6 +289,7 @@ async def _store(held: Connection, change: _Change) -> None:
         json.dumps(replaced),
         OVERLAP,
         any(not spec.webhook for spec in change.fields),
+        change.both_deliver,
     )
 
 
@@ -295,7 +318,8 @@ async def _erase_previous(account_id: int, replaced: str, actor: Actor) -> str:
         await tx.connection.execute(
             """
             UPDATE connected_account SET sealed_previous = '{}', previous_until = NULL,
-                   previous_used_at = NULL, version = version + 1 WHERE id = $1
+                   previous_used_at = NULL, options = options - 'both_deliver', version = version + 1
+            WHERE id = $1
             """,
             account_id,
         )

@@ -11,7 +11,7 @@ import click
 import httpx
 
 from portal.commands.databases import run_in_database
-from portal.errors import NotFound
+from portal.errors import NotFound, PortalError
 from portal.settings import adopt, current_settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,12 @@ async def _check_all(number: int | None, *, quick: bool) -> bool:
     failed = False
     for account in wanted:
         _say_account(account)
-        outcome = await check_account(account.id, thorough=not quick)
+        try:
+            outcome = await check_account(account.id, thorough=not quick)
+        except PortalError as error:
+            click.echo(f"{INDENT}{click.style('failed', fg='red')} {error.message} {error.hint}")
+            failed = True
+            continue
         plugin = plugin_by_id(account.plugin)
         assert plugin is not None  # noqa: S101 - it was just checked with it
         _say_outcome(plugin, outcome)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +17,13 @@ from portal.database.transaction import connection
 SILENT_AFTER = timedelta(hours=24)
 DETAIL = """
     SELECT a.shown_credentials, a.credentials_noted, a.features_off, a.previous_until, a.previous_used_at,
-           a.secret_used_at, a.verified_at, a.version,
-           (SELECT count(*) FROM invoice i WHERE i.account = a.id AND i.sync_state = 'in_step') AS in_step,
-           (SELECT count(*) FROM sync_task t WHERE t.account = a.id
-              AND t.state IN ('waiting', 'sending', 'unknown')) AS waiting,
-           (SELECT count(*) FROM sync_task t WHERE t.account = a.id AND t.state = 'failed') AS failed,
+           a.secret_used_at, a.verified_at, a.options,
+           (SELECT count(*) FROM (SELECT FROM invoice i WHERE i.account = a.id AND i.sync_state = 'in_step'
+              LIMIT 10001) t) AS in_step,
+           (SELECT count(*) FROM (SELECT FROM sync_task t WHERE t.account = a.id
+              AND t.state IN ('waiting', 'sending', 'unknown') LIMIT 10001) t) AS waiting,
+           (SELECT count(*) FROM (SELECT FROM sync_task t WHERE t.account = a.id AND t.state = 'failed'
+              LIMIT 10001) t) AS failed,
            (SELECT max(t.finished_at) FROM sync_task t
              WHERE t.account = a.id AND t.state = 'done') AS sent_at,
            EXISTS (SELECT 1 FROM payment p WHERE p.account = a.id
@@ -50,6 +51,8 @@ class Overlap:
     until: datetime
     previous_used_at: datetime | None
     safe: bool
+    both_deliver: bool
+    """The old secret's endpoint delivers too, until it is deleted with the secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +134,6 @@ def _features(row: Record, plugin: Plugin) -> tuple[FeatureLine, ...]:
 def _overlap(row: Record) -> Overlap | None:
     if row["previous_until"] is None:
         return None
-    used: Sequence[datetime | None] = (row["previous_used_at"], row["secret_used_at"])
-    return Overlap(row["previous_until"], row["previous_used_at"], is_safe_to_remove(*used))
+    both = bool(json.loads(row["options"]).get("both_deliver"))
+    safe = is_safe_to_remove(row["previous_used_at"], row["secret_used_at"], both_deliver=both)
+    return Overlap(row["previous_until"], row["previous_used_at"], safe, both)

@@ -32,6 +32,8 @@ PORTAL_PAGES = (
             "ACCOUNT_DISCONNECTED",
             "WRONG_ACCOUNT",
             "OVERLAP_OPEN",
+            "BEING_CHANGED",
+            "ADDRESS_TAKEN",
             "TOO_MANY_CHECKS",
         ),
     ),

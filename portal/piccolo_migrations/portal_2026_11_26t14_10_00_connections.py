@@ -18,6 +18,10 @@ ALTER TABLE delivery_refusal ADD CONSTRAINT delivery_refusal_once UNIQUE (accoun
 -- Rows arrive in the order of time, so a summary for each range of pages is enough and costs intake nothing.
 CREATE INDEX webhook_event_received ON webhook_event USING brin (received_at) WITH (pages_per_range = 32, autosummarize = on);
 
+-- How far a connection is in step is asked on its page.
+CREATE INDEX sync_task_account ON sync_task (account, state, finished_at);
+CREATE INDEX invoice_sync ON invoice (account, sync_state);
+
 -- A task about an invoice can only stand under a connection of the invoice's own mode.
 ALTER TABLE sync_task
     ADD COLUMN invoice bigint GENERATED ALWAYS AS (CASE WHEN kind LIKE '%\\_invoice' THEN subject_id END) STORED,

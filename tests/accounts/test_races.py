@@ -15,7 +15,7 @@ from portal.accounts.disconnections import disconnect
 from portal.accounts.endpoints import AddressTaken, pending_endpoint, with_what_was_kept
 from portal.accounts.rechecks import check_account, note_outcome, saved_context, verify_account
 from portal.accounts.repairs import repair_for_form
-from portal.accounts.rotations import end_overlaps, replace_credentials, rotate_endpoint
+from portal.accounts.rotations import end_overlap, overlaps_over, replace_credentials, rotate_endpoint
 from portal.accounts.services import load_account, load_summary, mark_broken, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
@@ -38,6 +38,11 @@ from tests.accounts.fakes import (
 
 NEW_KEY = "key_test_9876543210"
 THIRD = "sign_third_0123456789"
+
+
+async def end_all() -> None:
+    for account_id in await overlaps_over():
+        await end_overlap(account_id)
 
 
 async def replace(account_id: int, **new: str) -> None:
@@ -80,7 +85,7 @@ async def test_the_end_of_one_overlap_does_not_erase_the_secret_of_the_next(
     await replace(account_id, signing=NEW_SIGNING)
     await end_the_day()
     monkeypatch.setattr(rotations, "plugin_by_id", lambda _: Meanwhile(account_id, signing=THIRD))
-    await end_overlaps()
+    await end_all()
     account = await load_account(account_id)
     assert account.credentials["signing"].reveal() == THIRD
     assert account.previous["signing"].reveal() == NEW_SIGNING
@@ -211,7 +216,7 @@ async def test_a_provider_that_never_answers_does_not_hold_a_rotation(
         async with connection() as held:
             await held.execute("UPDATE connected_account SET secret_used_at = now()")
         monkeypatch.setattr(rotations, "plugin_by_id", lambda _: Silent())
-        await end_overlaps()
+        await end_all()
     async with connection() as held:
         assert await held.fetchval("SELECT sealed_previous::text FROM connected_account") == "{}"
 

@@ -11,9 +11,10 @@ from portal.accounts.rotations import (
     NothingNew,
     OverlapOpen,
     WrongAccount,
-    end_overlaps,
+    end_overlap,
     finish_overlap,
     is_safe_to_remove,
+    overlaps_over,
     replace_credentials,
     require_same_account,
 )
@@ -35,6 +36,11 @@ async def row(account_id: int) -> dict[str, object]:
         found = await held.fetchrow("SELECT * FROM connected_account WHERE id = $1", account_id)
     assert found is not None
     return dict(found)
+
+
+async def end_all() -> None:
+    for account_id in await overlaps_over():
+        await end_overlap(account_id)
 
 
 async def replace(account_id: int, **new: str) -> tuple[str, ...]:
@@ -76,15 +82,15 @@ async def test_the_old_secret_is_not_accepted_after_its_day_even_before_it_is_er
 async def test_the_end_of_the_day_erases_the_old_secret_and_its_endpoint(database: None) -> None:
     account_id = await connect_acme()
     await replace(account_id, signing=NEW_SIGNING)
-    await end_overlaps()
+    await end_all()
     assert (await row(account_id))["sealed_previous"] != "{}"
     async with connection() as held:
         await held.execute("UPDATE connected_account SET previous_until = now() - interval '1 second'")
-    await end_overlaps()
+    await end_all()
     found = await row(account_id)
     assert (found["sealed_previous"], found["previous_until"]) == ("{}", None)
     assert "retire_endpoint" in ASKED
-    await end_overlaps()
+    await end_all()
 
 
 async def test_a_provider_that_is_away_does_not_keep_an_old_secret_alive(database: None) -> None:
@@ -96,7 +102,7 @@ async def test_a_provider_that_is_away_does_not_keep_an_old_secret_alive(databas
             "UPDATE connected_account "
             "SET previous_until = now() - interval '1 second', secret_used_at = now()"
         )
-    await end_overlaps()
+    await end_all()
     assert (await row(account_id))["sealed_previous"] == "{}"
 
 
@@ -108,10 +114,10 @@ async def test_an_endpoint_that_never_signed_is_tried_again_while_its_provider_i
     REFUSES["retire_endpoint"] = ProviderUnavailable("Acme is away.")
     async with connection() as held:
         await held.execute("UPDATE connected_account SET previous_until = now() - interval '1 second'")
-    await end_overlaps()
+    await end_all()
     assert not (await load_account(account_id)).previous
     REFUSES.clear()
-    await end_overlaps()
+    await end_all()
     assert (await row(account_id))["sealed_previous"] == "{}"
 
 
@@ -234,3 +240,8 @@ def test_the_old_secret_can_go_once_it_is_quiet_and_the_new_one_signs(
     previous: datetime | None, present: datetime | None, *, safe: bool
 ) -> None:
     assert is_safe_to_remove(previous, present) is safe
+
+
+def test_an_old_secret_that_goes_with_its_endpoint_can_go_as_soon_as_the_new_one_signs() -> None:
+    assert is_safe_to_remove(NOW, NOW, both_deliver=True)
+    assert not is_safe_to_remove(NOW, None, both_deliver=True)
