@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from e2e.connecting import STRIPE, Desk
 from e2e.people import Admin, connect_sandbox, set_up, watch
 from e2e.portals import RunningPortal, running_portal
+from e2e.stripe_control import StripeControl
+from e2e.tables import forget_forms, rows
 from tests.browsers import MISSING, find_browser
 
+ACT_MILLISECONDS = 8_000
 FLAGS = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -86,3 +90,57 @@ def customer_context(browser: Browser) -> Iterator[BrowserContext]:
 def customer(customer_context: BrowserContext, complaints: list[str]) -> Page:
     """A customer's tab."""
     return watch(customer_context.new_page(), complaints)
+
+
+# ---- a portal that is connected again and again
+
+
+@pytest.fixture(scope="package")
+def connecting_portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """A portal whose only business is to be connected again and again."""
+    with running_portal(tmp_path_factory.mktemp("connecting")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def owner_page(connecting_portal: RunningPortal, browser: Browser) -> Iterator[Page]:
+    """The owner, signed in for all tests."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(ACT_MILLISECONDS)
+    page = context.new_page()
+    set_up(page, connecting_portal)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def stripe(connecting_portal: RunningPortal) -> StripeControl:
+    """An empty Stripe."""
+    control = StripeControl(connecting_portal.sandbox_url)
+    control.reset()
+    control.heal()
+    return control
+
+
+@pytest.fixture
+def desk(
+    connecting_portal: RunningPortal, owner_page: Page, stripe: StripeControl, complaints: list[str]
+) -> Iterator[Desk]:
+    """A window of the owner on a portal without connections."""
+    forget_forms(connecting_portal)
+    desk = Desk(watch(owner_page.context.new_page(), complaints), connecting_portal)
+    yield desk
+    for account in rows(
+        connecting_portal, "SELECT title FROM connected_account WHERE state <> 'disconnected'"
+    ):
+        desk.open(STRIPE)
+        desk.disconnect(account["title"])
+    desk.page.close()
+
+
+@pytest.fixture
+def filled(desk: Desk, stripe: StripeControl) -> Desk:
+    """The form with three values that fit together."""
+    endpoint = stripe.add_endpoint(desk.open_form())
+    desk.fill(stripe.keys.publishable_key, stripe.keys.secret_key, str(endpoint.secret))
+    return desk
