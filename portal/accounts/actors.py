@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dramatiq
 
-from portal.accounts import check_runs, rechecks, rotations
+from portal.accounts import check_runs, overlaps, rechecks
 from portal.accounts.services import connected_accounts
 from portal.database.transaction import transaction
 from portal.errors import PortalError
@@ -53,13 +53,13 @@ async def recheck_account(account_id: int) -> None:
 @dramatiq.actor(actor_name="portal.end_overlaps", max_retries=0)
 async def end_overlaps() -> None:
     """Once a minute: have replaced signing secrets erased whose day is over."""
-    await _ring_all(OVERLAP_ACTOR, await rotations.overlaps_over())
+    await _ring_all(OVERLAP_ACTOR, await overlaps.overlaps_over())
 
 
 @dramatiq.actor(actor_name=OVERLAP_ACTOR, max_retries=0, time_limit=60_000)
 async def end_overlap(account_id: int) -> None:
     """Erase one connection's replaced secret, and delete the endpoint that it belonged to."""
-    await rotations.end_overlap(account_id)
+    await overlaps.end_overlap(account_id)
 
 
 async def _ring_each(actor_name: str) -> None:

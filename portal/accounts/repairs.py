@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from portal.accounts.attempts import Attempt
 from portal.accounts.changes import ANY_FORM, answer_in_time, sole_change
 from portal.accounts.endpoints import keep_for_form
+from portal.accounts.overlaps import (
+    require_no_overlap,
+)
 from portal.accounts.rechecks import saved_context
-from portal.accounts.rotations import open_new_endpoint, replace_credentials, require_no_overlap
+from portal.accounts.rotations import (
+    open_new_endpoint,
+    replace_credentials,
+)
 from portal.audit.services import Actor, record
 from portal.contract.checks import CheckContext
 from portal.contract.facts import Mode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,33 +11,24 @@ from typing import Any
 from asyncpg import Record
 
 from portal.accounts.changes import answer_in_time, sole_change
+from portal.accounts.overlaps import locked_connection, overlap_open, require_no_overlap
 from portal.accounts.rechecks import saved_context
-from portal.accounts.services import AccountDisconnected, AccountSummary, credential_place, wake_work
-from portal.audit.services import SYSTEM, Actor, record
+from portal.accounts.services import AccountSummary, credential_place, wake_work
+from portal.audit.services import Actor, record
 from portal.contract.errors import ProviderError, ProviderUnavailable
-from portal.contract.loading import plugin_by_id
 from portal.contract.plugin import AccountIdentity, CredentialField, Plugin, Repaired
 from portal.contract.secrets import Secret
-from portal.database.transaction import Connection, connection, transaction
-from portal.errors import Conflict, NotFound, PortalError
+from portal.database.transaction import Connection, transaction
+from portal.errors import Conflict, PortalError
 from portal.security.sealing import open_sealed, seal
 
 OVERLAP = timedelta(hours=24)
-QUIET = timedelta(hours=1)
-"""A replaced secret that signed nothing for so long, while the new one did, can go."""
-logger = logging.getLogger("portal.accounts")
 
 
 class WrongAccount(Conflict):
     """The new key opens another account, or the other mode. A connection never changes whose it is."""
 
     code = "WRONG_ACCOUNT"
-
-
-class OverlapOpen(Conflict):
-    """A signing secret was replaced less than a day ago, and the one before it is still accepted."""
-
-    code = "OVERLAP_OPEN"
 
 
 class NothingNew(PortalError):
@@ -86,7 +76,7 @@ async def replace_credentials(
         AccountDisconnected: the connection was ended meanwhile.
     """
     async with transaction() as tx:
-        row = await _locked(tx.connection, account_id)
+        row = await locked_connection(tx.connection, account_id)
         fields = tuple(spec for spec in plugin.credentials if _differs(row, spec, new.get(spec.name)))
         if not fields:
             raise NothingNew("Nothing is different.", hint="Enter a new key or a new signing secret.")
@@ -95,19 +85,6 @@ async def replace_credentials(
         await wake_work(tx.connection, account_id)
         await _note(tx.connection, change)
     return tuple(spec.label for spec in fields)
-
-
-async def require_no_overlap(account_id: int) -> None:
-    """Refuse what would bring a third signing secret.
-
-    Raises:
-        OverlapOpen: the one before the present one is still accepted.
-    """
-    async with connection() as held:
-        if await held.fetchval(
-            "SELECT previous_until > now() FROM connected_account WHERE id = $1", account_id
-        ):
-            raise _overlap_open()
 
 
 async def rotate_endpoint(account_id: int, plugin: Plugin, *, actor: Actor) -> Repaired:
@@ -140,79 +117,6 @@ async def open_new_endpoint(account_id: int, plugin: Plugin) -> None:
             hint="No event is missed: the old endpoint still sends them. In a moment, choose Remove the old "
             "secret now, which opens the new endpoint first.",
         ) from None
-
-
-async def finish_overlap(account_id: int, *, actor: Actor) -> str:
-    """Stop accepting the replaced signing secret and erase it; returns the connection's title.
-
-    The endpoint that it belonged to, if the portal made a second one, is deleted at the provider first.
-
-    Raises:
-        Conflict: there is none, or the connection's secret is being changed right now.
-        ProviderError: the old endpoint could not be deleted, so its secret is still needed.
-    """
-    async with sole_change(account_id):
-        plugin, replaced = await _overlapping(account_id)
-        if plugin:
-            await answer_in_time(plugin, plugin.retire_endpoint(await saved_context(account_id, plugin)))
-        return await _erase_previous(account_id, replaced, actor)
-
-
-async def overlaps_over() -> list[int]:
-    """The connections whose day with two signing secrets is over."""
-    async with connection() as held:
-        rows = await held.fetch(
-            "SELECT id FROM connected_account WHERE previous_until < now() ORDER BY previous_until, id"
-        )
-    return [row["id"] for row in rows]
-
-
-async def end_overlap(account_id: int) -> None:
-    """End an overlap whose day is over. A provider that is away does not keep an old secret alive."""
-    async with connection() as held:
-        row = await held.fetchrow(
-            """
-            SELECT sealed_previous, secret_used_at FROM connected_account
-            WHERE id = $1 AND previous_until < now()
-            """,
-            account_id,
-        )
-    if row is None:
-        return
-    try:
-        await finish_overlap(account_id, actor=SYSTEM)
-    except ProviderError as error:
-        logger.warning("the replaced endpoint of connection %s stays: %s", account_id, error.code)
-        # A new secret that never signed may belong to an endpoint that was not opened: it is tried again.
-        if row["secret_used_at"] is not None:
-            await _erase_previous(account_id, row["sealed_previous"], SYSTEM)
-    except (Conflict, NotFound):
-        return  # somebody ended it, or the connection, a moment ago
-
-
-def is_safe_to_remove(
-    previous_used_at: datetime | None, secret_used_at: datetime | None, *, both_deliver: bool = False
-) -> bool:
-    """Whether the replaced secret can go: the new one signs, the old one rests or goes with its endpoint."""
-    if secret_used_at is None:
-        return False
-    return both_deliver or previous_used_at is None or datetime.now(UTC) - previous_used_at > QUIET
-
-
-async def _locked(held: Connection, account_id: int) -> Record:
-    row: Record | None = await held.fetchrow(
-        """
-        SELECT id, title, mode, state, sealed_credentials, shown_credentials, credentials_noted,
-               sealed_previous, coalesce(previous_until > now(), false) AS overlaps
-        FROM connected_account WHERE id = $1 FOR UPDATE
-        """,
-        account_id,
-    )
-    if row is None:
-        raise NotFound("There is no such account.")
-    if row["state"] == "disconnected":
-        raise AccountDisconnected(f"{row['title']} is disconnected.", hint="Connect the account again.")
-    return row
 
 
 def _differs(row: Record, spec: CredentialField, value: Secret | None) -> bool:
@@ -259,7 +163,7 @@ class _Change:
         sealed = json.loads(self.row["sealed_credentials"])
         found = {spec.name: sealed[spec.name] for spec in self.fields if spec.webhook and spec.name in sealed}
         if found and self.row["overlaps"]:
-            raise _overlap_open()
+            raise overlap_open()
         return found
 
 
@@ -298,42 +202,6 @@ def noted_by(actor: Actor) -> dict[str, str]:
     return {"by": actor.name, "at": datetime.now(UTC).isoformat()}
 
 
-async def _overlapping(account_id: int) -> tuple[Plugin | None, str]:
-    """The plugin of the connection, and what was replaced, sealed."""
-    async with connection() as held:
-        row = await held.fetchrow(
-            "SELECT plugin, sealed_previous FROM connected_account WHERE id = $1", account_id
-        )
-    if row is None:
-        raise NotFound("There is no such account.")
-    return plugin_by_id(row["plugin"]), row["sealed_previous"]
-
-
-async def _erase_previous(account_id: int, replaced: str, actor: Actor) -> str:
-    """Erase what was replaced, unless another secret was replaced meanwhile: that one is in use."""
-    async with transaction() as tx:
-        row = await _locked(tx.connection, account_id)
-        if not json.loads(row["sealed_previous"]) or row["sealed_previous"] != replaced:
-            raise Conflict("There is no old secret any more.")
-        await tx.connection.execute(
-            """
-            UPDATE connected_account SET sealed_previous = '{}', previous_until = NULL,
-                   previous_used_at = NULL, options = options - 'both_deliver', version = version + 1
-            WHERE id = $1
-            """,
-            account_id,
-        )
-        await record(
-            tx.connection,
-            actor=actor,
-            action="account.old_secret_removed",
-            words=f"{row['title']}: the old signing secret is no longer accepted.",
-            subject=("connected_account", account_id),
-            mode=row["mode"],
-        )
-    return str(row["title"])
-
-
 async def _note(held: Connection, change: _Change) -> None:
     row, title = change.row, change.plugin.manifest.title
     labels = " and ".join(spec.label.lower() for spec in change.fields)
@@ -345,13 +213,6 @@ async def _note(held: Connection, change: _Change) -> None:
         subject=("connected_account", row["id"]),
         mode=row["mode"],
         details={"changed": [spec.name for spec in change.fields]},
-    )
-
-
-def _overlap_open() -> OverlapOpen:
-    return OverlapOpen(
-        "The signing secret before this one is still accepted.",
-        hint="Remove the old secret first, or wait until its 24 hours are over.",
     )
 
 

@@ -13,9 +13,11 @@ from portal.accounts.allowances import TooManyRuns
 from portal.accounts.answers import answer_save, show_form, too_often
 from portal.accounts.attempts import Attempt, Purpose, read_attempt
 from portal.accounts.controllers import agreed, checked_for_save, plugin_of
+from portal.accounts.overlaps import (
+    finish_overlap,
+)
 from portal.accounts.rechecks import note_outcome
 from portal.accounts.rotations import (
-    finish_overlap,
     replace_credentials,
     require_same_account,
     rotate_endpoint,

@@ -9,7 +9,9 @@ from typing import Any
 
 from asyncpg import Record
 
-from portal.accounts.rotations import is_safe_to_remove
+from portal.accounts.overlaps import (
+    is_safe_to_remove,
+)
 from portal.accounts.services import AccountSummary
 from portal.contract.plugin import Plugin
 from portal.database.transaction import connection

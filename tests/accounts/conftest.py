@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from litestar import Litestar
 
-from portal.accounts import rechecks, rotations
+from portal.accounts import overlaps, rechecks
 from portal.app import create_app
 from portal.contract.plugin import LoadedPlugin
 from portal.settings import Settings
@@ -28,7 +28,7 @@ def good_answers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def acme_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rooms that look a plugin up by its id find Acme too."""
-    for module in (rechecks, rotations):
+    for module in (rechecks, overlaps):
         known = module.plugin_by_id
         monkeypatch.setattr(
             module, "plugin_by_id", lambda name, known=known: fakes.Acme() if name == "acme" else known(name)

@@ -7,15 +7,22 @@ from collections.abc import Mapping
 
 import pytest
 
-from portal.accounts import changes, rotations
+from portal.accounts import changes, overlaps
 from portal.accounts.attempts import Attempt, Purpose, form_context
 from portal.accounts.check_runs import last_run, subject_of_account
 from portal.accounts.connections import AlreadyConnected, NewConnection, save_connection
 from portal.accounts.disconnections import disconnect
 from portal.accounts.endpoints import AddressTaken, pending_endpoint, with_what_was_kept
+from portal.accounts.overlaps import (
+    end_overlap,
+    overlaps_over,
+)
 from portal.accounts.rechecks import check_account, note_outcome, saved_context, verify_account
 from portal.accounts.repairs import repair_for_form
-from portal.accounts.rotations import end_overlap, overlaps_over, replace_credentials, rotate_endpoint
+from portal.accounts.rotations import (
+    replace_credentials,
+    rotate_endpoint,
+)
 from portal.accounts.services import load_account, load_summary, mark_broken, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
@@ -84,7 +91,7 @@ async def test_the_end_of_one_overlap_does_not_erase_the_secret_of_the_next(
     account_id = await connect_acme()
     await replace(account_id, signing=NEW_SIGNING)
     await end_the_day()
-    monkeypatch.setattr(rotations, "plugin_by_id", lambda _: Meanwhile(account_id, signing=THIRD))
+    monkeypatch.setattr(overlaps, "plugin_by_id", lambda _: Meanwhile(account_id, signing=THIRD))
     await end_all()
     account = await load_account(account_id)
     assert account.credentials["signing"].reveal() == THIRD
@@ -215,7 +222,7 @@ async def test_a_provider_that_never_answers_does_not_hold_a_rotation(
         await end_the_day()
         async with connection() as held:
             await held.execute("UPDATE connected_account SET secret_used_at = now()")
-        monkeypatch.setattr(rotations, "plugin_by_id", lambda _: Silent())
+        monkeypatch.setattr(overlaps, "plugin_by_id", lambda _: Silent())
         await end_all()
     async with connection() as held:
         assert await held.fetchval("SELECT sealed_previous::text FROM connected_account") == "{}"

@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.accounts.disconnections import disconnect
-from portal.accounts.rotations import (
-    NothingNew,
+from portal.accounts.overlaps import (
     OverlapOpen,
-    WrongAccount,
     end_overlap,
     finish_overlap,
     is_safe_to_remove,
     overlaps_over,
+)
+from portal.accounts.rotations import (
+    NothingNew,
+    WrongAccount,
     replace_credentials,
     require_same_account,
 )
