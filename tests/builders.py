@@ -70,14 +70,16 @@ async def connect_account(
             external_id,
             hash_token(token, Purpose.WEBHOOK),
         )
-        sealed = {
-            name: seal(Secret(value), context=("connected_account", str(account_id), mode.value, name))
-            for name, value in (keys or KEYS).items()
-        }
+        place = ("connected_account", str(account_id), mode.value)
+        sealed = {name: seal(Secret(text), context=(*place, name)) for name, text in (keys or KEYS).items()}
         await tx.connection.execute(
-            "UPDATE connected_account SET sealed_credentials = to_jsonb($2::json) WHERE id = $1",
+            """
+            UPDATE connected_account SET sealed_credentials = to_jsonb($2::json), sealed_webhook_token = $3
+            WHERE id = $1
+            """,
             account_id,
             json.dumps(sealed),
+            seal(Secret(token), context=(*place, "webhook_token")),
         )
     return Connected(account_id, mode, token)
 

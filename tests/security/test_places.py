@@ -71,6 +71,7 @@ async def test_uses_are_counted_by_key_and_place(
     assert list(uses) == [current_keyring().primary]
     assert {str(place): count for place, count in uses[current_keyring().primary].items()} == {
         "connected_account.sealed_credentials": 3,
+        "connected_account.sealed_webhook_token": 1,
         "pending_endpoint.sealed_token": 1,
     }
 
