@@ -117,7 +117,7 @@ async def test_a_key_is_added_everything_moves_to_it_and_the_old_one_is_retired(
 
     assert said(portal("keys", "list")) == [
         "Key       Fingerprint      Seals",
-        f"{old}   {old_mark}            4  primary",
+        f"{old}   {old_mark}            5  primary",
     ]
     made = said(portal("keys", "add"))
     ring = current_keyring()
@@ -133,8 +133,8 @@ async def test_a_key_is_added_everything_moves_to_it_and_the_old_one_is_retired(
     change(path, primary_since=0)
     assert refused(portal("keys", "retire", old)) == [
         (
-            f"Key {old} is still needed by 4 values: 3 in connected_account.sealed_credentials, "
-            "1 in invoice.sealed_pay_token."
+            f"Key {old} is still needed by 5 values: 3 in connected_account.sealed_credentials, "
+            "1 in connected_account.sealed_webhook_token, 1 in invoice.sealed_pay_token."
         ),
         "Seal them again first: portal keys rotate",
     ]
@@ -143,19 +143,20 @@ async def test_a_key_is_added_everything_moves_to_it_and_the_old_one_is_retired(
     assert said(portal("keys", "rotate")) == [
         f"Sealing with key {new} ({mark}).",
         "connected_account.sealed_credentials: 3 of 3",
+        "connected_account.sealed_webhook_token: 1 of 1",
         "invoice.sealed_pay_token: 1 of 1",
-        "4 values sealed again.",
+        "5 values sealed again.",
     ]
     assert said(portal("keys", "retire", old)) == [
         f"Key {old} ({old_mark}) is retired; copies in backups still hold it."
     ]
-    assert said(portal("keys", "list"))[1:] == [f"{new}   {mark}            4  primary"]
+    assert said(portal("keys", "list"))[1:] == [f"{new}   {mark}            5  primary"]
     assert refused(portal("keys", "retire", old))[0] == f"The key file has no key {old}."
     assert list(read_keyring(path).keys) == [new]
     assert await entries() == [
         ("keyring.key_added", f"Made key {new} to seal new secrets."),
         ("keyring.rotation_started", f"Began to seal again what older keys sealed, with key {new}."),
-        ("keyring.rotated", f"Sealed 4 values again, with key {new}."),
+        ("keyring.rotated", f"Sealed 5 values again, with key {new}."),
         ("keyring.key_retired", f"Retired key {old}."),
     ]
     assert (await verify()).intact

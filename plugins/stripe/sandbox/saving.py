@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from plugins.stripe.sandbox.sandbox import Sandbox
 from plugins.stripe.sandbox.wire import decode_json, encode_json
@@ -40,4 +42,14 @@ async def keep_saved(sandbox: Sandbox, file: Path) -> None:
         if sandbox.changes != seen:
             seen = sandbox.changes
             # Encoding is quick and must see no half change; writing may wait for the disk.
-            await asyncio.to_thread(write, encode_json(sandbox.dump()), file)
+            await _to_the_end(asyncio.to_thread(write, encode_json(sandbox.dump()), file))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Be cancelled only once the thread has written: it would come between the last save and its file."""
+    writing = asyncio.create_task(work)
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await writing
+        raise

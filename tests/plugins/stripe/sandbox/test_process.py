@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import stat
@@ -10,7 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from plugins.stripe.sandbox import saving
 from plugins.stripe.sandbox.keys import DEFAULT, WORLDS
+from plugins.stripe.sandbox.sandbox import Sandbox
 from plugins.stripe.sandbox.testing import ROOT, running_sandbox
 from tests.plugins.stripe.sandbox.builders import make_customer
 from tests.plugins.stripe.sandbox.conftest import client_with
@@ -67,3 +72,27 @@ def wait_until_saved(state: Path, text: str) -> None:
     while not state.exists() or text not in state.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+async def test_a_write_that_was_begun_ends_before_the_last_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, file = Sandbox(url="http://127.0.0.1:1"), tmp_path / "state.json"
+    began, written = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def write_slowly(content: bytes, place: Path) -> None:
+        loop.call_soon_threadsafe(began.set)
+        time.sleep(0.2)
+        written.append(place)
+
+    monkeypatch.setattr(saving, "write", write_slowly)
+    monkeypatch.setattr(saving, "DELAY_SECONDS", 0.01)
+    keeping = asyncio.create_task(saving.keep_saved(sandbox, file))
+    await asyncio.sleep(0)
+    sandbox.worlds["a-test"].on_change()
+    async with asyncio.timeout(5):
+        await began.wait()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert written == [file]
