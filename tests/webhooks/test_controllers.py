@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -109,7 +110,7 @@ async def test_a_body_at_the_limit_is_accepted(account: Connected, http: httpx.A
         {"cookie": b"portal_session=\xff; portal_csrf=x"},
         {"sec-fetch-site": "cross-site", "origin": "https://elsewhere.example"},
     ],
-    ids=lambda headers: repr(headers)[:40],
+    ids=lambda headers: re.sub(r"\d{10}", "now", repr(headers))[:40],
 )
 async def test_a_delivery_without_a_genuine_signature_is_400(
     account: Connected, http: httpx.AsyncClient, headers: Any
@@ -135,7 +136,7 @@ async def test_a_delivery_without_a_genuine_signature_is_400(
         EVENT.replace(b'"' + EVENT_ID + b'"', b"1e999"),
         EVENT.replace(b'"data"', b'"date"'),
         EVENT.replace(b'"livemode": false', b'"livemode": "false"'),
-        gzip.compress(EVENT),
+        gzip.compress(EVENT, mtime=0),
     ],
     ids=lambda body: repr(body)[:30],
 )
