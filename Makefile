@@ -3,8 +3,6 @@
 .PHONY: help run test e2e bench lint fix live-check migrate doctor clean set-up set-up-test
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-# Side by side, each with a database of its own; a database that was given is one for all.
-SIDE_BY_SIDE := $(if $(PORTAL_TEST_DATABASE_URL),,-n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
 export PYTHON
 # Own modules are compiled once and kept: a start takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,7 +15,7 @@ run: set-up ## Run the portal on this machine (PORT=8000 changes the port)
 
 test: set-up-test ## Run all tests: unit, integration, browser journeys (ARGS=… is passed to pytest)
 	@$(PY) -m tests.browsers
-	@$(PYTEST) $(SIDE_BY_SIDE) tests e2e $(ARGS)
+	@$(PY) -m tests.side_by_side $(ARGS)
 
 e2e: set-up-test ## Run the browser journeys alone
 	@$(PY) -m tests.browsers

@@ -42,31 +42,13 @@ def pytest_report_header() -> str:
     return f"stripe: {asked}"
 
 
-SHARING = {
-    "tests/processes": "portals",
-    "e2e": "portals",
-    "tests/test_supervisor.py": "portals",
-    "tests/test_keys.py": "portals",
-    "tests/queue": "brokers",
-}
-"""Tests that share something outside of their process, such as ports or a broker: never two at once."""
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say what may run side by side, the longest first; leave out what only the real Stripe can answer."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item.nodeid)))
-    items.sort(key=lambda item: _group_of(item.nodeid) not in SHARING.values())
+    """Leave out what only the real Stripe can answer when there is no key for it."""
     if LIVE_KEY in os.environ:
         return
     live = [item for item in items if item.get_closest_marker("live")]
     config.hook.pytest_deselected(items=live)
     items[:] = [item for item in items if item not in live]
-
-
-def _group_of(nodeid: str) -> str:
-    file = nodeid.partition("::")[0]
-    return next((group for place, group in SHARING.items() if file.startswith(place)), file)
 
 
 NEVER_EMPTIED = frozenset({"migration"})
