@@ -16,11 +16,9 @@ PORTALS = (
     "tests/processes",
     "tests/test_supervisor.py",
     "tests/test_keys.py",
-    "tests/plugins/stripe/pay",
-    "tests/help",
     "e2e",
 )
-"""What starts whole portals and browsers: about half of the time."""
+"""What starts whole portals: about half of the time."""
 NO_TESTS = 5
 """How pytest says that a selection left nothing to run."""
 
