@@ -31,7 +31,7 @@ from portal.contract.facts import Mode
 from portal.contract.plugin import Plugin
 from portal.errors import Conflict, PortalError
 from portal.settings import current_settings
-from portal.web.forms import read_form
+from portal.web.forms import Form, read_form
 from portal.web.request import PortalRequest
 from portal.web.responses import redirect
 
@@ -124,10 +124,9 @@ async def _replace(request: PortalRequest, attempt: Attempt, outcome: Outcome) -
     return redirect(request, form_pages.account_url(plugin, account.id), notice=notice)
 
 
-def _as_rotation(form: Any) -> Any:
+def _as_rotation(form: Form) -> Form:
     """The form, whatever it says of its purpose: this address is for new keys alone."""
-    form.values[forms.PURPOSE] = [Purpose.ROTATE.value]
-    return form
+    return Form({**form.values, forms.PURPOSE: [Purpose.ROTATE.value]})
 
 
 async def _named(
