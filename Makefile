@@ -1,6 +1,6 @@
 # One verb for each thing one does here; the same locally and in CI. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e bench lint fix live-check migrate doctor clean set-up set-up-test
+.PHONY: help run test e2e faults bench lint fix live-check migrate doctor clean set-up set-up-test
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 export PYTHON
@@ -21,8 +21,11 @@ e2e: set-up-test ## Run the browser journeys alone
 	@$(PY) -m tests.browsers
 	@$(PYTEST) e2e $(ARGS)
 
-bench: set-up-test ## Measure: how long the checks of a connection take
-	@$(PY) -m tests.bench.validating
+faults: set-up-test ## Break everything the portal depends on, row by row, and see that nothing is lost
+	@$(PY) -m tests.faults $(ARGS)
+
+bench: set-up-test ## Measure everything in turn and print one table (PEERS=1, ARGS="--short ordering memory")
+	@$(PY) -m tests.bench $(if $(PEERS),--peers) $(ARGS)
 
 lint: set-up-test ## Check style and types
 	@$(PY) -m ruff check
@@ -45,7 +48,7 @@ doctor: set-up ## Check this machine and the settings
 	@$(PY) -m portal doctor
 
 clean: ## Remove the virtual environment and caches; data in .portal stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts
+	@rm -rf .venv .portal-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 set-up:

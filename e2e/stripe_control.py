@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,24 @@ class StripeControl:
         answer = httpx.request(method, url, json=body, timeout=CONTROL_SECONDS)
         assert answer.is_success, answer.text
         return answer.json()
+
+    # ---- time
+
+    def stand_clock(self) -> str:
+        """A clock for customers of one's own, who live on while everybody else stays in the present."""
+        return str(self.dashboard.test_helpers.test_clocks.create({"frozen_time": int(time.time())}).id)
+
+    def advance(self, clock: str, seconds: int) -> None:
+        """Move it on; what becomes due happens at once."""
+        clocks = self.dashboard.test_helpers.test_clocks
+        clocks.advance(clock, {"frozen_time": clocks.retrieve(clock).frozen_time + seconds})
+
+    # ---- customers
+
+    def save_method(self, customer: str, method: str) -> None:
+        """Make it the one that is charged by itself."""
+        saved = self.dashboard.payment_methods.attach(method, {"customer": customer}).id
+        self.dashboard.customers.update(customer, {"invoice_settings": {"default_payment_method": saved}})
 
     # ---- endpoints
 

@@ -106,7 +106,7 @@ def finalise_without_waiting(desk: Desk) -> None:
     page = desk.page
     desk.open("/customers/new")
     page.get_by_label("Name", exact=True).fill("Waits For A Key")
-    page.get_by_label("E-mail").fill("ap@waits.example")
+    page.get_by_label("Email").fill("ap@waits.example")
     page.get_by_role("button", name="Add customer").click()
     page.get_by_role("link", name="New invoice").first.click()
     page.get_by_label("Description of line 1").fill("Brand guidelines")

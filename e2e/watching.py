@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from playwright.sync_api import Locator, Page, expect
 
+from tests.barriers import barriers_seen
+
 MOST_STOPS = 150
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (390, "dark"))
 WATCH = """
 (() => {
   window.said = []; window.lost = 0; window.shift = 0;
@@ -82,3 +87,13 @@ def is_focused(target: Locator) -> None:
     """It has the focus, and shows it."""
     expect(target).to_be_focused()
     assert target.evaluate(VISIBLE_FOCUS), f"Its focus does not show: {target}"
+
+
+def is_open_to_all(page: Page) -> None:
+    """No barrier on a desk in the light, nor on a phone in the dark."""
+    for width, scheme in LOOKS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours change at once
+        page.set_viewport_size({"width": width, "height": 900})
+        assert barriers_seen(page) == [], (page.url, width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -16,8 +16,11 @@ COMMANDS = {
     "migrate": ("portal.commands.databases:migrate", "Bring the database up to date."),
     "create-owner": ("portal.commands.owners:create_owner", "Create the owner's account."),
     "accounts": ("portal.commands.accounts:accounts", "List connections to providers, and check them."),
+    "webhooks": ("portal.commands.webhooks:webhooks", "List events, and have them handled again."),
     "audit": ("portal.commands.audits:audit", "Check that the audit log is as it was written."),
     "keys": ("portal.commands.keys:keys", "List, add, rotate and retire the keys that seal credentials."),
+    "sync": ("portal.commands.syncs:sync", "Read everything again from a provider, or compare."),
+    "demo-data": ("portal.commands.demo:demo_data", "Fill the local sandbox with two years of a company."),
     "doctor": ("portal.commands.checkups:doctor", "Check this machine and the settings."),
 }
 """Command -> where it is, and its line in the help. A room adds a line; imports wait until it is used."""

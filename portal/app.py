@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.csrf import CSRFConfig
@@ -24,6 +25,7 @@ from portal.errors import ConfigurationError
 from portal.security.headers import RouteClass
 from portal.security.keyrings import load_keyring
 from portal.settings import Settings, current_settings
+from portal.sync.counts import stop_counts
 from portal.web.assets import asset_handler, load_assets
 from portal.web.errors import exception_handlers
 from portal.web.gallery import show_gallery
@@ -36,6 +38,8 @@ from portal.web.request import PortalRequest
 from portal.web.responses import cookie_name
 from portal.web.templates import build_engine
 from portal.web.themes import choose_theme
+from portal.webhooks.door import pass_delivery
+from portal.webhooks.intake import stop_intake
 from portal.webhooks.notes import stop_notes
 
 ROOMS = (
@@ -43,14 +47,24 @@ ROOMS = (
     "portal.dashboard.controllers",
     "portal.customers.controllers",
     "portal.invoices.controllers",
+    "portal.invoices.action_controllers",
     "portal.invoices.live_controllers",
     "portal.invoices.pay_controllers",
+    "portal.subscriptions.controllers",
+    "portal.documents.controllers",
+    "portal.messages.controllers",
     "portal.accounts.controllers",
     "portal.connected.controllers",
     "portal.connected.key_controllers",
+    "portal.connected.option_controllers",
+    "portal.connected.sync_controllers",
+    "portal.connected.difference_controllers",
     "portal.webhooks.controllers",
     "portal.webhooks.pages",
+    "portal.webhooks.event_streams",
+    "portal.exchange.replay_controllers",
     "portal.audit.controllers",
+    "portal.metrics.controllers",
     "portal.finance.controllers",
     "portal.help.controllers",
 )
@@ -58,6 +72,14 @@ ROOMS = (
 LOOK_UP_VISITOR = frozenset({"portal.auth.controllers"})
 """Rooms whose public pages want to know who is there."""
 MOST_FORM_BYTES = 64 * 1024
+
+
+class PortalApp(Litestar):
+    """The application, with the short way in for deliveries before everything else."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request, or the lifespan."""
+        await pass_delivery(scope, receive, send, otherwise=super().__call__)
 
 
 class UnguardedRoute(ConfigurationError):
@@ -90,7 +112,7 @@ def create_app(settings: Settings | None = None, plugins: Sequence[LoadedPlugin]
     assets = load_assets(_folders(plugins, "static"))
     hub = LiveHub(settings)
     plan = _plan(plugins, settings)
-    app = Litestar(
+    app = PortalApp(
         route_handlers=[*_routers(plan), _static_router(asset_handler(assets))],
         request_class=PortalRequest,
         template_config=TemplateConfig(instance=build_engine(_template_folders(plugins), assets=assets)),
@@ -210,7 +232,9 @@ def _lifespan(
             yield
         finally:
             await hub.stop()
+            await stop_intake()
             await stop_notes()
+            await stop_counts()
             for entry in plugins:
                 if entry.plugin:
                     await entry.plugin.aclose()

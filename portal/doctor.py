@@ -15,6 +15,7 @@ from portal.contract.loading import load_plugins
 from portal.database.migrations import migration_state
 from portal.database.reachability import described, server_version
 from portal.errors import ConfigurationError
+from portal.mail.servers import FOLDER, smtp_server
 from portal.security.keychecks import KeyringMisfit, require_keyring
 from portal.security.keyrings import KeyringUnusable, read_keyring
 from portal.settings import LOOPBACK, Settings
@@ -22,7 +23,7 @@ from portal.settings import LOOPBACK, Settings
 State = Literal["ok", "info", "warn", "fail"]
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 1_000_000_000
-BROKER_SECONDS = 3
+ANSWER_SECONDS = 3
 BROKER_PORTS = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -45,6 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _keyring(settings.keyring_file),
         *await _database(settings),
         await _broker(settings.broker_url),
+        await _mail(settings),
         _address(settings),
         *_plugins(settings),
         _browser(),
@@ -115,13 +117,34 @@ async def _broker(url: str | None) -> Finding:
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or BROKER_PORTS.get(parts.scheme, 0)
     where = f"{parts.scheme}://{host}:{port}"
+    if not await _answers(host, port):
+        return Finding("fail", "Queue", f"{where} does not answer", "Start it, or correct PORTAL_BROKER_URL.")
+    return Finding("ok", "Queue", f"{where} answers")
+
+
+async def _mail(settings: Settings) -> Finding:
+    server = smtp_server(settings)
+    if server is None and settings.local:
+        words = f"no mail server; messages are written to files in {settings.data_dir / FOLDER}"
+        return Finding("info", "Mail", words)
+    if server is None:
+        remedy = "Set PORTAL_SMTP_URL and PORTAL_MAIL_FROM."
+        return Finding("warn", "Mail", "not set up: invoices and reminders cannot be sent", remedy)
+    if not await _answers(server.host, server.port):
+        remedy = "Open the way to it, or correct PORTAL_SMTP_URL."
+        return Finding("fail", "Mail", f"{server} does not answer", remedy)
+    return Finding("ok", "Mail", f"{server} answers; messages come from {settings.mail_from}")
+
+
+async def _answers(host: str, port: int) -> bool:
+    """Whether anything listens there."""
     try:
-        async with asyncio.timeout(BROKER_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError):
-        return Finding("fail", "Queue", f"{where} does not answer", "Start it, or correct PORTAL_BROKER_URL.")
+        return False
     writer.close()
-    return Finding("ok", "Queue", f"{where} answers")
+    return True
 
 
 def _address(settings: Settings) -> Finding:

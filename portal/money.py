@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from babel.numbers import format_currency, list_currencies
+from babel import Locale
+from babel.numbers import NumberPattern, list_currencies
 
 ZERO_DECIMAL = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # source: Stripe, currencies page
 )
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
-WHOLE_UNITS_ONLY = frozenset("isk ugx huf twd".split())
-"""Two decimals on the wire, but the provider takes whole major units alone."""
+WHOLE_UNITS_ONLY = frozenset("isk ugx".split())
+"""Two decimals on the wire, but the provider takes whole major units alone.
+
+Forints and Taiwan dollars are whole in payouts alone: their decimals can be charged.
+"""
+LOCALE = "en_US"
+FARTHEST_DIGIT = 2_000
+"""Places from the point: more than a field takes."""
+
+
+SYMBOL_MEETS_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+"""Where letters stand beside digits, as in `KWD1.230`: a space belongs there that does not break."""
 
 
 class MoneyError(ValueError):
@@ -64,7 +78,7 @@ class Money:
     def percent(self, rate: Decimal) -> Money:
         """`rate` percent of this amount as a chargeable one, half a step rounded away from zero."""
         least = step(self.currency)
-        steps = (Decimal(self.amount_minor) * rate / Decimal(100 * least)).quantize(Decimal(1), ROUND_HALF_UP)
+        steps = (self.amount_minor * rate.scaleb(-2) / least).quantize(Decimal(1), ROUND_HALF_UP)
         return Money(int(steps) * least, self.currency)
 
     @property
@@ -72,19 +86,15 @@ class Money:
         """The amount in major units, for display alone."""
         return Decimal(self.amount_minor).scaleb(-decimals(self.currency))
 
-    def format(self, locale: str = "en_US") -> str:
-        """The amount for people: `$42.00`, `¥500`, `KWD 1.230`."""
+    def format(self, locale: str = LOCALE) -> str:
+        """The amount for people: `$42.00`, `¥500`, `KWD 1.230`; in `de_DE` `42,00 $`."""
         places = decimals(self.currency)
-        pattern = (
-            "¤#,##0"
-            + ("." + "0" * places if places else "")
-            + ";-¤#,##0"
-            + ("." + "0" * places if places else "")
-        )
-        text = format_currency(
-            self.major, self.currency.upper(), format=pattern, locale=locale, currency_digits=False
-        )
-        return text.replace(self.currency.upper(), self.currency.upper() + "\u00a0", 1)
+        if self.currency in WHOLE_UNITS_ONLY and self.amount_minor % step(self.currency) == 0:
+            places = 0
+        if locale != LOCALE:
+            return format_by_locale(self.major, self.currency, places, locale)
+        before, after = _frame(self.currency, places, negative=self.amount_minor < 0)
+        return f"{before}{abs(self.major):,.{places}f}{after}"
 
     def plain(self) -> str:
         """The amount as a form field shows it: digits and a point, no symbol."""
@@ -94,6 +104,29 @@ class Money:
         if other.currency != self.currency:
             raise ValueError(f"cannot mix {self.currency} and {other.currency}")
         return other.amount_minor
+
+
+def format_by_locale(major: Decimal, currency: str, places: int, locale: str = LOCALE) -> str:
+    """As the locale writes money, but with `places` digits: those that are charged, not the usual ones."""
+    pattern, language = _pattern(locale, places)
+    text: str = pattern.apply(major, language, currency=currency.upper(), currency_digits=False)
+    return SYMBOL_MEETS_DIGIT.sub("\u00a0", text)
+
+
+@functools.lru_cache(maxsize=64)
+def _pattern(locale: str, places: int) -> tuple[NumberPattern, Locale]:
+    language = Locale.parse(locale)
+    pattern = copy.copy(language.currency_formats["standard"])
+    pattern.frac_prec = (places, places)
+    return pattern, language
+
+
+@functools.cache
+def _frame(currency: str, places: int, *, negative: bool) -> tuple[str, str]:
+    """What stands before and after the digits in our own locale: a list has a hundred amounts to show."""
+    one = Decimal(-1 if negative else 1)
+    before, after = format_by_locale(one, currency, places).split(f"{abs(one):.{places}f}")
+    return before, after
 
 
 def parse_money(text: str, currency: str) -> Money:
@@ -112,10 +145,20 @@ def parse_money(text: str, currency: str) -> Money:
     try:
         value = Decimal(cleaned)
     except InvalidOperation:
-        raise MoneyError("Enter an amount in digits, for example 480.00.") from None
-    if not value.is_finite():
-        raise MoneyError("Enter an amount in digits, for example 480.00.")
-    return _to_minor(value, currency)
+        raise _unreadable(currency) from None
+    # Powers of ten such as 1e999999 are numbers, too, which nothing can be reckoned with.
+    if not value.is_finite() or (value and abs(value.adjusted()) > FARTHEST_DIGIT):
+        raise _unreadable(currency)
+    return _to_minor(value or Decimal(0), currency)
+
+
+def example_amount(currency: str) -> str:
+    """An amount as a form takes it, for messages: `480.00`, `480`, `480.000`."""
+    return f"{Decimal(480):.{decimals(currency)}f}"
+
+
+def _unreadable(currency: str) -> MoneyError:
+    return MoneyError(f"Enter an amount in digits, for example {example_amount(currency)}.")
 
 
 def _to_minor(value: Decimal, currency: str) -> Money:

@@ -4,15 +4,34 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from portal.accounts.tables import CheckAllowance, CheckRun, ConnectedAccount, PendingEndpoint
+from portal.accounts.tables import CheckAllowance, CheckRun, ConnectedAccount, PendingEndpoint, ProviderAlert
 from portal.audit.tables import AuditEntry
 from portal.auth.tables import LoginAttempt, Person, PersonSession, SetupToken
-from portal.customers.tables import Customer, CustomerLink
-from portal.finance.tables import Organisation
+from portal.customers.tables import Customer, CustomerApart, CustomerLink, PaymentMethod
+from portal.exchange.tables import EventReplay, HealthAlarm
+from portal.finance.tables import Organisation, TaxRate
 from portal.invoices.tables import Invoice, InvoiceLine
-from portal.payments.tables import Payment, PaymentAttempt
-from portal.sync.tables import SyncTask
-from portal.webhooks.tables import DeliveryProof, DeliveryRefusal, ProofDelivery, WebhookEvent
+from portal.mail.tables import MailMessage
+from portal.payments.tables import Credit, Dispute, Payment, PaymentAttempt, Refund
+from portal.subscriptions.movement_tables import RecurringChange
+from portal.subscriptions.tables import Plan, Product, Subscription
+from portal.sync.tables import (
+    AccountCount,
+    CallBudget,
+    ObjectReading,
+    SyncCursor,
+    SyncDifference,
+    SyncRun,
+    SyncTask,
+)
+from portal.webhooks.tables import (
+    DeliveryProof,
+    DeliveryRefusal,
+    EventWalk,
+    ProofDelivery,
+    WebhookEvent,
+    WebhookIdentity,
+)
 
 APP_CONFIG = AppConfig(
     app_name="portal",
@@ -20,20 +39,42 @@ APP_CONFIG = AppConfig(
     table_classes=[
         ConnectedAccount,
         PendingEndpoint,
+        ProviderAlert,
         CheckAllowance,
         CheckRun,
         Customer,
         CustomerLink,
+        CustomerApart,
+        PaymentMethod,
+        Product,
+        Plan,
+        Subscription,
+        RecurringChange,
         Invoice,
         InvoiceLine,
         Payment,
         PaymentAttempt,
+        Refund,
+        Credit,
+        Dispute,
         SyncTask,
+        ObjectReading,
+        SyncDifference,
+        SyncRun,
+        SyncCursor,
+        CallBudget,
+        AccountCount,
         WebhookEvent,
+        WebhookIdentity,
+        EventWalk,
+        EventReplay,
+        HealthAlarm,
         DeliveryProof,
         ProofDelivery,
         DeliveryRefusal,
         Organisation,
+        TaxRate,
+        MailMessage,
         Person,
         PersonSession,
         LoginAttempt,

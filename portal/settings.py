@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from portal.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,13 @@ class Settings:
     web_workers: int
     worker_processes: int
     worker_threads: int
+    event_months: int
+    """How many whole months of webhook events are kept beside the running one."""
     metrics_token: str | None
+    smtp_url: str | None = field(repr=False)
+    """Mail server, with its password. None: `local` writes files into `data_dir/mail`; else none is sent."""
+    mail_from: str
+    """Address that mail comes from."""
     ci: bool
     trusted_proxies: tuple[str, ...]
     """Addresses or networks of our own reverse proxies; only they may say who the visitor is."""
@@ -95,11 +103,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "PORTAL_WORKER_PROCESSES", values.get("worker_processes") or "1", at_most=64
         ),
         worker_threads=_integer("PORTAL_WORKER_THREADS", values.get("worker_threads") or "8", at_most=256),
+        event_months=_integer("PORTAL_EVENT_MONTHS", values.get("event_months") or "13", at_most=1200),
         metrics_token=values.get("metrics_token") or None,
+        smtp_url=_smtp_url(values.get("smtp_url", "")),
+        mail_from=_mail_from(values),
         ci=source.get("CI", "").lower() in ("1", "true"),
         trusted_proxies=_networks("PORTAL_TRUSTED_PROXIES", values.get("trusted_proxies", "")),
         failpoints=_failpoints(values.get("failpoints", ""), env),
-        plugin_variables=values,
+        plugin_variables={name: text for name, text in values.items() if name != "smtp_url"},
     )
 
 
@@ -142,15 +153,45 @@ def _networks(name: str, text: str) -> tuple[str, ...]:
     return networks
 
 
+def _smtp_url(text: str) -> str | None:
+    """The address, looked at; what is wrong is said without quoting it, for it holds a password."""
+    hint = "Write smtp://user:password@host:587, or smtps:// for a server that is encrypted from the start."
+    try:
+        parts = urlsplit(text)
+        fits = not text or (parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConfigurationError("PORTAL_SMTP_URL is no address of a mail server.", hint=hint)
+    if text and bool(parts.username) != bool(parts.password):
+        raise ConfigurationError("PORTAL_SMTP_URL has a user or a password, but not both.", hint=hint)
+    return text or None
+
+
+def _mail_from(values: Mapping[str, str]) -> str:
+    address = values.get("mail_from", "").strip()
+    if address and not MAILBOX.fullmatch(address):
+        raise ConfigurationError(
+            f"PORTAL_MAIL_FROM is {address!r}.", hint="Write one address alone, such as billing@example.com."
+        )
+    if values.get("smtp_url") and not address:
+        raise ConfigurationError(
+            "PORTAL_MAIL_FROM is not set.",
+            hint="Write the address that mail comes from, such as billing@example.com.",
+        )
+    return address or "portal@localhost"
+
+
 def _failpoints(text: str, env: str) -> dict[str, str]:
     if text and env != "local":
         raise ConfigurationError(
             "PORTAL_FAILPOINTS is set in production.", hint="Remove it: it makes processes die on purpose."
         )
     points = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
-    if any(action != "kill" for action in points.values()):
+    if any(action not in ("kill", "once") for action in points.values()):
         raise ConfigurationError(
-            f"PORTAL_FAILPOINTS is {text!r}.", hint="Write <place>=kill, several with commas between them."
+            f"PORTAL_FAILPOINTS is {text!r}.",
+            hint="Write <place>=kill or <place>=once, several with commas between them.",
         )
     return points
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
+from portal.contract.descriptions import LocalService
 from portal.contract.loading import installed_plugins
-from portal.contract.plugin import LocalService
 from portal.database.embedded import Server, ensure_running
 from portal.database.reachability import described, server_version
 from portal.errors import ConfigurationError, PortalError

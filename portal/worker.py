@@ -7,6 +7,7 @@ import importlib.util
 import logging
 
 import dramatiq
+import uvloop
 from dramatiq.broker import Broker
 
 from portal.contract.loading import import_optional, installed_plugins
@@ -18,14 +19,18 @@ from portal.queue.schedule import Ticker
 from portal.security.keyrings import load_keyring
 from portal.security.redaction import configure_logging
 from portal.settings import Settings, current_settings
+from portal.sync.counts import stop_counts
 
 logger = logging.getLogger("portal.worker")
+SPARE_CONNECTIONS = 4
 
 PORTAL_ACTORS = (
     "portal.auth.actors",
     "portal.accounts.actors",
     "portal.sync.actors",
     "portal.webhooks.actors",
+    "portal.exchange.actors",
+    "portal.messages.actors",
 )
 
 
@@ -36,9 +41,10 @@ def prepare_worker(settings: Settings) -> Broker:
         KeyringUnusable: the key file cannot be used.
     """
     arrange_logs()
+    uvloop.install()
     load_keyring(settings.keyring_file)
     options = connection_options(settings, name="portal-queue")
-    middleware = [*build_middleware(), Resources(_open_pool, close_pool), Ticker(options)]
+    middleware = [*build_middleware(), Resources(_open_pool, _close_pool), Ticker(options)]
     broker = build_broker(settings, middleware=middleware)
     dramatiq.set_broker(broker)
     import_actors()
@@ -71,7 +77,14 @@ def _import_plugin_actors(package: str) -> None:
 
 
 async def _open_pool() -> None:
-    await open_pool(name="portal-worker")
+    # A job that waits for an object keeps its connection: there must be more of them than threads.
+    most = current_settings().worker_threads + SPARE_CONNECTIONS
+    await open_pool(name="portal-worker", max_size=most, fixed_plans=True)
+
+
+async def _close_pool() -> None:
+    await stop_counts()
+    await close_pool()
 
 
 broker = prepare_worker(current_settings())

@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sy
 
 from e2e.people import LIVE_MILLISECONDS, card_form, connect_sandbox, make_invoice, pay_by_card, set_up
 from e2e.portals import RunningPortal, running_portal
+from e2e.stripe_control import StripeControl
 from tests.browsers import MISSING, find_browser
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 ADMIN_SIZE: ViewportSize = {"width": 1280, "height": 860}
+LOG_SIZE: ViewportSize = {"width": 1280, "height": 680}
 PAY_SIZE: ViewportSize = {"width": 1100, "height": 760}
 CARD = "4242424242424242"
 MOST_BYTES = 150_000
@@ -42,7 +44,7 @@ def main() -> None:
 
 
 def take_all(browser: Browser, portal: RunningPortal) -> None:
-    """The checks of a connection, the pay page, and the invoice once it is paid."""
+    """The checks of a connection, the pay page, the paid invoice, what was delivered, what differs."""
     admin = browser.new_page(viewport=ADMIN_SIZE, reduced_motion="reduce")
     set_up(admin, portal)
     take_checks(admin, portal)
@@ -58,6 +60,10 @@ def take_all(browser: Browser, portal: RunningPortal) -> None:
     expect(admin.locator("#invoice-status")).to_have_text("Paid", timeout=LIVE_MILLISECONDS)
     admin.goto(admin.url.partition("?")[0])
     take(admin, "invoice-page")
+    admin.set_viewport_size(LOG_SIZE)
+    admin.goto(f"{portal.url}/webhook-events")
+    take(admin, "event-log")
+    take_comparison(admin, portal)
 
 
 def take_checks(page: Page, portal: RunningPortal) -> None:
@@ -72,6 +78,20 @@ def take_checks(page: Page, portal: RunningPortal) -> None:
     expect(checks.get_by_text("Proved in")).to_be_visible(timeout=CHECKS_MILLISECONDS)
     expect(checks.get_by_text(": checking")).to_have_count(0, timeout=CHECKS_MILLISECONDS)
     take(checks, "checks")
+
+
+def take_comparison(page: Page, portal: RunningPortal) -> None:
+    """What a comparison finds when the news of a payment was never delivered."""
+    make_invoice(page, portal, customer="Initech", price="90.00")
+    stripe = StripeControl(portal.sandbox_url)
+    (last,) = stripe.dashboard.invoices.list({"limit": 1}).data
+    stripe.deliver(drop_probability=1.0, retry_seconds=[])
+    stripe.dashboard.invoices.pay(last.id, {"paid_out_of_band": True})
+    page.goto(f"{portal.url}/settings/connected-accounts/stripe/sync")
+    page.get_by_role("button", name="Compare now").click()
+    expect(page.locator("#now")).to_contain_text("Comparison, done", timeout=LIVE_MILLISECONDS)
+    page.reload()
+    take(page.locator("#report"), "what-differs")
 
 
 def take(shown: Page | Locator, name: str) -> None:

@@ -43,6 +43,15 @@
     dialog.close();
   }
 
+  // A dialog that was fetched goes when it closes: it is asked for anew. A menu that is open closes by Escape, and
+  // when something else is pressed.
+  document.addEventListener('close', event => { if (event.target.matches?.('dialog[data-open]')) event.target.remove(); }, true);
+  const menus = () => document.querySelectorAll('.p-acts[open]');
+  document.addEventListener('keydown', event => {
+    if (event.key !== 'Escape' || document.querySelector('dialog[open]')) return;
+    menus().forEach(menu => { menu.open = false; menu.querySelector('summary').focus(); });
+  });
+
   const clicks = {
     '[data-reveal]': reveal,
     '[data-copy]': copy,
@@ -53,6 +62,7 @@
   };
   document.addEventListener('click', event => {
     if (event.target.matches?.('dialog')) return event.target.close();
+    menus().forEach(menu => { if (!event.target.closest?.('.p-acts, dialog')) menu.open = false; });
     for (const [selector, act] of Object.entries(clicks)) {
       const element = event.target.closest?.(selector);
       if (element) return act(element, event);

@@ -12,7 +12,7 @@ from portal.contract.facts import Mode
 from portal.contract.secrets import Secret
 from portal.database.transaction import transaction
 from portal.invoices import services as invoices
-from portal.invoices.rules import DraftLine
+from portal.invoices.sums import Discount, DraftLine
 from portal.money import Money
 from portal.security.keyrings import current_keyring
 from portal.security.sealing import seal
@@ -98,15 +98,23 @@ async def make_customer(name: str = "Globex Trading", email: str = "ap@globex.ex
     return found
 
 
-async def make_invoice(amount_minor: int = 48_000, *, currency: str = "usd", final: bool = True) -> int:
-    """An invoice over one line, finalised unless told otherwise; returns the id."""
+async def make_invoice(
+    amount_minor: int = 48_000,
+    *,
+    currency: str = "usd",
+    final: bool = True,
+    lines: tuple[DraftLine, ...] = (),
+    discount: Discount | None = None,
+) -> int:
+    """An invoice over one line, or over `lines`, finalised unless told otherwise; returns the id."""
     draft = invoices.DraftInvoice(
         customer_id=await make_customer(),
         currency=currency,
         due_date=date.today() + timedelta(days=14),  # noqa: DTZ011 - any day ahead will do
         memo="",
         footer="",
-        lines=(DraftLine("Brand guidelines", 1, Money(amount_minor, currency)),),
+        lines=lines or (DraftLine("Brand guidelines", 1, Money(amount_minor, currency)),),
+        discount=discount,
     )
     invoice_id = await invoices.create_draft(draft, actor=SYSTEM)
     if final:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
+import hypothesis
 import pytest
 from litestar import Litestar
 
@@ -24,11 +24,21 @@ os.environ["PORTAL_BASE_URL"] = "http://testserver.local"
 if "PORTAL_TEST_DATABASE_URL" in os.environ:
     os.environ["PORTAL_DATABASE_URL"] = os.environ["PORTAL_TEST_DATABASE_URL"]
 LIVE_KEY = "STRIPE_TEST_SECRET_KEY"
+# What holds for all values holds on a busy machine too: no example is judged by its time.
+hypothesis.settings.register_profile(
+    "untimed",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("untimed")
 
 from portal.app import create_app  # noqa: E402 - after the environment is set
 from portal.database import embedded, engine, migrations  # noqa: E402 - as above
 from portal.settings import Settings, current_settings  # noqa: E402 - as above
 from portal.web.request import Role  # noqa: E402 - as above
+from portal.webhooks.processing import forget_ended  # noqa: E402 - as above
+from tests.leftovers import Leftovers, forgo_safety  # noqa: E402 - as above
 from tests.visitors import Visitor, add_person, sign_in_as  # noqa: E402 - as above
 
 
@@ -51,9 +61,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in live]
 
 
-NEVER_EMPTIED = frozenset({"migration"})
-
-
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """The settings of the test process: `local`, embedded PostgreSQL, a data folder of its own."""
@@ -74,32 +81,29 @@ def postgres(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-async def migrated(postgres: None) -> AsyncIterator[None]:
+async def migrated(postgres: None, settings: Settings) -> AsyncIterator[None]:
     """All migrations applied and the pool open."""
+    if not settings.database_url:
+        await forgo_safety(settings)
     await migrations.migrate()
     await engine.open_pool(name="portal-tests")
     yield
     await engine.close_pool()
 
 
+@pytest.fixture(scope="session")
+async def leftovers(migrated: None, settings: Settings) -> AsyncIterator[Leftovers]:
+    """What empties the database."""
+    leftovers = Leftovers(settings)
+    yield leftovers
+    await leftovers.close()
+
+
 @pytest.fixture
-async def database(migrated: None, settings: Settings) -> None:
+async def database(leftovers: Leftovers) -> None:
     """An empty, migrated database."""
-    await empty_tables(settings)
-
-
-async def empty_tables(settings: Settings) -> None:
-    """Remove every row, triggers aside, and restart the counters."""
-    connection = await asyncpg.connect(**engine.connection_options(settings, name="portal-tests-clean"))
-    try:
-        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = ", ".join(f'"{row[0]}"' for row in rows if row[0] not in NEVER_EMPTIED)
-        if names:
-            # Triggers that keep the ledger and the audit log append-only sleep for this session alone.
-            await connection.execute("SET session_replication_role = replica")
-            await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
-    finally:
-        await connection.close()
+    forget_ended()
+    await leftovers.remove()
 
 
 @pytest.fixture(scope="session")

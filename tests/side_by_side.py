@@ -1,7 +1,7 @@
-"""Runs all tests in two pytest processes at once: `make test`. Half of the time is waiting, not computing.
+"""Runs all tests in three pytest processes at once: `make test`. Most of the time is waiting, not computing.
 
-Each process has a PostgreSQL, a data folder and ports of its own. What starts whole portals is in one of
-them, what uses a broker in the other, so that no two tests share something outside of their process.
+Each process has a PostgreSQL, a data folder and ports of its own, and what starts whole portals takes ports
+that are free. The parts are of about the same length.
 """
 
 from __future__ import annotations
@@ -10,32 +10,33 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from typing import IO
 
-PORTALS = (
-    "tests/processes",
-    "tests/test_supervisor.py",
-    "tests/test_keys.py",
-    "e2e",
-)
-"""What starts whole portals: about half of the time."""
+JOURNEYS = ("tests/faults", "e2e")
+"""Whole portals that lose what they depend on, and whole portals before a browser."""
+PLUGINS = ("tests/plugins", "tests/processes")
+"""What asks the sandbox, the pay page in a browser, and whole portals under load."""
 NO_TESTS = 5
 """How pytest says that a selection left nothing to run."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run both halves; the second one's words come when the first has ended. 0 when both are green."""
-    rest = [*arguments, "tests", *(f"--ignore={path}" for path in PORTALS if path != "e2e")]
+    """Run the parts; the others' words come when the largest has ended. 0 when all are green."""
+    apart = (JOURNEYS, PLUGINS)
+    ignored = [f"--ignore={path}" for paths in apart for path in paths if path != "e2e"]
+    rest = [*arguments, "tests", *ignored]
     if "PORTAL_TEST_DATABASE_URL" in os.environ:  # one database for all: one after the other
-        return _verdict([_pytest(rest).wait(), _pytest([*arguments, *PORTALS]).wait()])
-    with tempfile.TemporaryFile() as said:
-        portals = _pytest([*arguments, *PORTALS], output=said)
-        try:
-            codes = [_pytest(rest).wait(), portals.wait()]
-        finally:
-            portals.terminate()
-        said.seek(0)
-        sys.stdout.write(said.read().decode(errors="replace"))
+        return _verdict([_pytest(part).wait() for part in (rest, *([*arguments, *each] for each in apart))])
+    with ExitStack() as held:
+        said = [held.enter_context(tempfile.TemporaryFile()) for _ in apart]
+        others = [_pytest([*arguments, *paths], output=out) for paths, out in zip(apart, said, strict=True)]
+        for other in others:
+            held.callback(other.terminate)
+        codes = [_pytest(rest).wait(), *(other.wait() for other in others)]
+        for out in said:
+            out.seek(0)
+            sys.stdout.write(out.read().decode(errors="replace"))
     return _verdict(codes)
 
 

@@ -100,6 +100,23 @@ async def test_the_doctor_names_a_broker_that_does_not_answer_without_its_passwo
     assert (queue.state, queue.words) == ("fail", "amqp://127.0.0.1:1 does not answer")
 
 
+@pytest.mark.parametrize(
+    ("variables", "state", "words"),
+    [
+        ({}, "info", "written to files in"),
+        ({"PORTAL_ENV": "production"}, "warn", "not set up"),
+        ({"PORTAL_SMTP_URL": "smtp://me:hush@127.0.0.1:1"}, "fail", "127.0.0.1:1 does not answer"),
+    ],
+)
+async def test_the_doctor_says_where_mail_goes_without_its_password(
+    tmp_path: Path, variables: dict[str, str], state: str, words: str
+) -> None:
+    found = (await findings(tmp_path, PORTAL_MAIL_FROM="a@b.example", **variables))["Mail"]
+    assert found.state == state
+    assert words in found.words
+    assert "hush" not in found.words + found.remedy
+
+
 async def test_the_doctor_warns_of_an_address_that_providers_cannot_reach(tmp_path: Path) -> None:
     assert (await findings(tmp_path, PORTAL_ENV="production"))["Address"].state == "warn"
     assert (await findings(tmp_path, PORTAL_BASE_URL="https://portal.example.com"))["Address"].state == "ok"

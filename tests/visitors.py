@@ -43,6 +43,11 @@ class Visitor:
         fields = {"_csrf_token": await self.token(), **(data or {})}
         return await self.http.post(path, data=fields, headers=_headers(headers))
 
+    async def upload(self, path: str, field: str, content: bytes) -> httpx.Response:
+        """Send a form with one file in it."""
+        fields = {"_csrf_token": await self.token()}
+        return await self.http.post(path, data=fields, files={field: ("file", content)}, headers=_headers({}))
+
     async def token(self) -> str:
         """The form token of this browser."""
         if TOKEN_COOKIE not in self.http.cookies:

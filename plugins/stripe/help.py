@@ -179,9 +179,17 @@ HELP_PAGES = (
     HelpPage(
         "invoice-not-sent",
         "An invoice does not get to Stripe",
-        "It waits to be sent, Stripe adds up to another sum, or the amount is too small.",
+        "It waits to be sent, Stripe adds up to another sum, or the amount is too small. Or a refund or a "
+        "credit fails.",
         "stripe/help/invoice_not_sent.html",
-        ("STRIPE_AMOUNTS_DIFFER", "STRIPE_AMOUNT_TOO_SMALL", "NOTHING_TO_PAY"),
+        (
+            "STRIPE_AMOUNTS_DIFFER",
+            "STRIPE_AMOUNT_TOO_SMALL",
+            "NOTHING_TO_PAY",
+            "STRIPE_NOTHING_TO_REFUND",
+            "STRIPE_NOTHING_TO_CREDIT",
+            "STRIPE_MAY_NOT_REPORT",
+        ),
     ),
     HelpPage(
         "stripe-does-not-answer",

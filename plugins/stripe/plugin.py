@@ -9,31 +9,47 @@ from typing import ClassVar
 
 from plugins.stripe.checks import CHECKS
 from plugins.stripe.domain.endpoints import RepairId
-from plugins.stripe.gateway.client import close_clients
+from plugins.stripe.domain.erasing import erased_body
+from plugins.stripe.domain.minimums import charge_problem
+from plugins.stripe.domain.traces import cause_of, version_note
+from plugins.stripe.gateway.client import API_VERSION, close_clients
+from plugins.stripe.gateway.spending import calls_per_second
 from plugins.stripe.help import HELP_PAGES
-from plugins.stripe.rights import ENDPOINT_FEATURE, RIGHTS
-from plugins.stripe.services import connections, payments, repairs, webhooks
+from plugins.stripe.rights import ENDPOINT_FEATURE, RIGHTS, WALLETS_FEATURE
+from plugins.stripe.services import connections, customers, erasing, payments, repairs, subjects, webhooks
+from plugins.stripe.services.listings import histories, pages
 from portal.sdk import (
     Account,
     AccountIdentity,
+    AccountOption,
     Check,
     CheckContext,
+    Connection,
     CredentialField,
     Effect,
+    EventPage,
+    EventTrace,
     Feature,
     FieldFeedback,
     HelpPage,
+    ListedKind,
     LocalService,
     Manifest,
     Mode,
+    Money,
+    PageWanted,
     PayableInvoice,
     PaymentStart,
     PayPage,
     Plugin,
+    Reading,
+    ReadingPage,
     ReceivedEvent,
     Repaired,
     Secret,
     Settings,
+    StoredEvent,
+    Subject,
 )
 
 
@@ -51,14 +67,19 @@ class StripePlugin(Plugin):
     )
     credentials: ClassVar[tuple[CredentialField, ...]] = connections.FIELDS
     checks: ClassVar[tuple[Check, ...]] = CHECKS
-    features: ClassVar[tuple[Feature, ...]] = tuple(right.feature for right in RIGHTS)
+    features: ClassVar[tuple[Feature, ...]] = (
+        *(right.feature for right in RIGHTS),
+        Feature(WALLETS_FEATURE, "Apple Pay and Google Pay on pay pages"),
+    )
     secret_repairs: ClassVar[frozenset[str]] = frozenset(
         {RepairId.CREATE_ENDPOINT, RepairId.FIX_ENDPOINT, RepairId.REMOVE_TWINS}
     )
     test_event_check: ClassVar[str] = "signing_secret"
     endpoint_feature: ClassVar[str] = ENDPOINT_FEATURE
     capabilities: ClassVar[frozenset[str]] = frozenset({"payments", "invoice_sync"})
+    options: ClassVar[tuple[AccountOption, ...]] = (payments.OFFER_SAVED,)
     help_pages: ClassVar[tuple[HelpPage, ...]] = HELP_PAGES
+    listed_kinds: ClassVar[tuple[ListedKind, ...]] = pages.LISTED_KINDS
     slots: ClassVar[Mapping[str, str]] = {
         "connect.help": "stripe/connect_help.html",
         "account.connected": "stripe/connected.html",
@@ -86,6 +107,35 @@ class StripePlugin(Plugin):
         """The signing secret, when there is one."""
         secret = credentials.get("webhook_secret")
         return (secret,) if secret else ()
+
+    def trace_event(self, body: bytes, api_version: str | None) -> EventTrace:
+        """The call that caused it, and a word on another API version."""
+        cause = cause_of(body)
+        return EventTrace(cause.request_id, cause.idempotency_key, version_note(api_version, API_VERSION))
+
+    async def locate(self, account: Account, event: StoredEvent) -> Subject | str:
+        """Which object the event is about."""
+        return await subjects.locate(account, event)
+
+    async def read(self, account: Account, subject: Subject, events: Sequence[StoredEvent]) -> Reading:
+        """Read it from Stripe now."""
+        return await subjects.read(account, subject, events)
+
+    async def read_page(self, account: Account, wanted: PageWanted) -> ReadingPage:
+        """A page of everything of a kind."""
+        return await pages.read_page(account, wanted)
+
+    async def list_events(self, account: Account, *, since: datetime, after: str | None) -> EventPage | None:
+        """A page of the events of the last 30 days at most."""
+        return await histories.list_events(account, since=since, after=after)
+
+    def calls_per_second(self, account: Account, settings: Settings) -> float:
+        """Stripe's limit for the account's mode."""
+        return calls_per_second(account, settings)
+
+    def amount_problem(self, amount: Money) -> str | None:
+        """Below Stripe's least charge, between its steps, or above its most."""
+        return charge_problem(amount)
 
     def pay_page(self, account: Account, settings: Settings) -> PayPage:
         """The Payment Element's partial and scripts."""
@@ -125,6 +175,18 @@ class StripePlugin(Plugin):
     async def remove_endpoint(self, account: Account, endpoint_url: str, settings: Settings) -> int:
         """Delete every endpoint at this address."""
         return await repairs.remove_endpoint(account, endpoint_url, settings)
+
+    def object_page(self, mode: Mode, kind: str, external_id: str) -> str:
+        """The object in Stripe's Dashboard."""
+        return customers.dashboard_page(mode, kind, external_id)
+
+    async def erase_copies(self, held: Connection, account_id: int, external_ids: Sequence[str]) -> None:
+        """What was last read of the objects, without personal data."""
+        await erasing.erase_copies(held, account_id, external_ids)
+
+    def erased_body(self, body: bytes) -> bytes:
+        """The event with the ids that replaying it needs, without personal data."""
+        return erased_body(body)
 
     def mask(self, name: str, value: Secret) -> str:
         """`rk_test_…x7Qd`; the publishable key in full."""

@@ -50,7 +50,13 @@ RIGHTS = (
         "customers",
         "Customers in Stripe",
         "customers cannot be sent to Stripe",
-        calls=("customers.create", "customers.delete", "customers.list", "customers.retrieve"),
+        calls=(
+            "customers.create",
+            "customers.delete",
+            "customers.list",
+            "customers.retrieve",
+            "customers.update",
+        ),
         probe_id="cus_portalprobe0",
         needed=True,
     ),
@@ -63,9 +69,13 @@ RIGHTS = (
         "invoices cannot be sent to Stripe or paid there",
         calls=(
             "invoices.add_lines",
+            "invoices.attach_payment",
             "invoices.create",
             "invoices.finalize_invoice",
+            "invoices.line_items.list",
             "invoices.list",
+            "invoices.mark_uncollectible",
+            "invoices.pay",
             "invoices.retrieve",
             "invoices.void_invoice",
             "invoice_payments.list",
@@ -92,6 +102,7 @@ RIGHTS = (
         "refunds",
         "Refunds from an invoice",
         "a payment cannot be refunded from its invoice",
+        calls=("refunds.create", "refunds.list"),
         probe_id="re_portalprobe0",
     ),
     Right(
@@ -137,11 +148,20 @@ RIGHTS = (
     Right(
         "subscriptions",
         "Subscriptions",
-        "Read",
+        "Write",
         "subscriptions",
-        "What keeps charging is counted before a disconnect",
-        "nobody can tell before a disconnect how many subscriptions keep charging",
-        calls=("subscriptions.list",),
+        "Subscriptions are shown, cancelled and paused from here",
+        "subscriptions cannot be shown or changed here, and nobody can tell before a disconnect how many "
+        "keep charging",
+        calls=(
+            "subscription_items.list",
+            "subscriptions.cancel",
+            "subscriptions.list",
+            "subscriptions.resume",
+            "subscriptions.retrieve",
+            "subscriptions.update",
+        ),
+        probe_id="sub_portalprobe0",
     ),
     Right(
         "products",
@@ -150,6 +170,7 @@ RIGHTS = (
         "plan_names",
         "Names of plans",
         "plans have no names",
+        calls=("expand items.data.price.product", "products.list", "products.retrieve"),
     ),
     Right(
         "prices",
@@ -158,14 +179,68 @@ RIGHTS = (
         "plan_prices",
         "Prices of plans",
         "plans have no prices",
+        calls=("expand items.data.price.tiers", "prices.list", "prices.retrieve"),
+    ),
+    Right(
+        "credit_notes",
+        "Credit Notes",
+        "Write",
+        "credit_notes",
+        "Credits on an invoice",
+        "nothing can be credited on an invoice, and what a credit note took off it may not be seen",
+        calls=("credit_notes.create", "credit_notes.list"),
+        probe_id="cn_portalprobe0",
+    ),
+    Right(
+        "payment_records",
+        "Payment Records",
+        "Write",
+        "payment_records",
+        "Stripe hears of parts that were paid elsewhere",
+        "Stripe asks for the whole sum of an invoice of which a part was paid elsewhere, and nobody can pay "
+        "the rest by its link",
+        calls=(
+            "expand payments.data.payment.payment_record",
+            "payment_records.list",
+            "payment_records.report_payment",
+        ),
+        probe_id="pr_portalprobe0",
+    ),
+    Right(
+        "disputes",
+        "Disputes",
+        "Read",
+        "disputes",
+        "Disputes of payments",
+        "nobody is told when a customer's bank takes a payment back",
+        calls=("disputes.list",),
+    ),
+    Right(
+        "payment_methods",
+        "Payment Methods",
+        "Read",
+        "saved_methods",
+        "Saved payment methods of customers",
+        "saved payment methods are not shown",
+        calls=("payment_methods.retrieve",),
+    ),
+    Right(
+        "customer_sessions",
+        "Customer Sessions",
+        "Write",
+        "saved_on_pages",
+        "Saved payment methods on pay pages, where they are switched on",
+        "pay pages cannot offer saved payment methods",
+        calls=("customer_sessions.create",),
+        probe_id="cus_portalprobe0",
     ),
     Right(
         "events",
         "Events",
         "Read",
         "event_lookup",
-        "Why a test event did not arrive is looked up",
-        "it cannot be looked up why a test event did not arrive",
+        "Events that did not arrive are looked up and fetched",
+        "nobody can look up or fetch events that did not arrive",
         calls=("events.list",),
     ),
     Right(
@@ -200,6 +275,9 @@ ENDPOINT_FEATURE = "webhook_endpoint"
 DOMAIN_FEATURE = "wallet_domain"
 EVENTS_FEATURE = "event_lookup"
 SUBSCRIPTIONS_FEATURE = "subscriptions"
+SAVED_ON_PAGES_FEATURE = "saved_on_pages"
+WALLETS_FEATURE = "wallets"
+"""No right of a key: the portal's domain has to be registered, as the check of payment methods finds out."""
 
 
 def right_for(feature: str) -> Right:

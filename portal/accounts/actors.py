@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dramatiq
 
-from portal.accounts import check_runs, overlaps, rechecks
+from portal.accounts import alerts, check_runs, overlaps, rechecks
 from portal.accounts.services import connected_accounts
 from portal.database.transaction import transaction
 from portal.errors import PortalError
@@ -40,9 +40,20 @@ async def recheck_accounts() -> None:
     await check_runs.forget_old_runs()
 
 
+@periodic(name="portal.recheck_changed_accounts", every=timedelta(seconds=15))
+@dramatiq.actor(actor_name="portal.recheck_changed_accounts", max_retries=0)
+async def recheck_changed_accounts() -> None:
+    """Have the connections checked whose account the provider says has changed."""
+    async with transaction() as tx:
+        for account_id in await alerts.checks_due(tx.connection):
+            await ring(tx.connection, RECHECK_ACTOR, account_id)
+
+
 @dramatiq.actor(actor_name=RECHECK_ACTOR, max_retries=0, time_limit=120_000)
 async def recheck_account(account_id: int) -> None:
     """All checks of one connection. What has to be made at the provider for a proof is deleted again."""
+    async with transaction() as tx:
+        await alerts.begin_checks(tx.connection, account_id)
     try:
         await rechecks.check_account(account_id, thorough=False)
     except PortalError as error:

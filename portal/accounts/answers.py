@@ -9,7 +9,8 @@ from portal.accounts.allowances import TooManyRuns
 from portal.accounts.attempts import Attempt, Purpose
 from portal.accounts.switching import comparison_of
 from portal.accounts.validations import Outcome
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.descriptions import FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.errors import PortalError
 from portal.web.request import PortalRequest
 from portal.web.responses import HTML

@@ -18,7 +18,8 @@ from portal.accounts.services import (
     load_summary,
 )
 from portal.contract.checks import CheckContext
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.descriptions import FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.errors import NotFound, PortalError
 from portal.settings import current_settings

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from portal.contract.errors import ProviderUnavailable
 from portal.contract.plugin import Plugin
+from portal.database.engine import reset_afterwards
 from portal.database.transaction import connection
 from portal.errors import Conflict
 
@@ -35,6 +36,7 @@ async def sole_change(account_id: int) -> AsyncIterator[None]:
         BeingChanged: somebody is at it. Waiting would not help: what they do changes what is asked here.
     """
     async with connection() as held:
+        reset_afterwards(held)
         if not await held.fetchval(f"SELECT pg_try_advisory_lock({LOCK})", account_id % 2**31):
             raise BeingChanged(
                 "Somebody is changing this signing secret right now.",

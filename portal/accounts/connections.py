@@ -21,7 +21,8 @@ from portal.accounts.services import (
 )
 from portal.accounts.validations import Outcome
 from portal.audit.services import Actor, record
-from portal.contract.plugin import AccountIdentity, Plugin
+from portal.contract.accounts import AccountIdentity
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, transaction
 from portal.errors import Conflict, PortalError
@@ -29,6 +30,8 @@ from portal.security.sealing import seal
 
 SAME_PRESS = timedelta(seconds=60)
 ONCE = "connected_account_once"
+FIRST_RANGE = timedelta(days=365)
+"""How old the invoices are that come with the first sync; everything else comes whole."""
 REFRESH_UNSETTLED = """
 INSERT INTO sync_task (account, mode, kind, subject_id, idempotency_key, due_at, created_at)
 SELECT i.account, i.mode, 'refresh_invoice', i.id,
@@ -77,6 +80,7 @@ async def save_connection(new: NewConnection, *, actor: Actor) -> int:
             await _seal_into(tx.connection, account_id, new, actor)
             await _keep_run(tx.connection, account_id, new)
             await _start_sync(tx.connection, account_id)
+            await _start_reading(tx.connection, account_id, new.plugin, actor)
             await _note(tx.connection, account_id, new, actor)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != ONCE:
@@ -180,6 +184,30 @@ async def _start_sync(held: Connection, account_id: int) -> None:
         DISCONNECTED,
     )
     await held.execute(REFRESH_UNSETTLED, account_id)
+
+
+async def _start_reading(held: Connection, account_id: int, plugin: Plugin, actor: Actor) -> None:
+    """A run that brings what the provider has already. A sweeper rings for it within seconds."""
+    if not plugin.listed_kinds:
+        return
+    await held.execute(
+        """
+        UPDATE sync_run SET state = 'stopped', finished_at = now(), error = $2, owner = '', lease_until = NULL
+        WHERE account = $1 AND state IN ('waiting', 'running', 'paused')
+        """,
+        account_id,
+        DISCONNECTED,
+    )
+    await held.execute(
+        """
+        INSERT INTO sync_run (account, mode, purpose, kinds, range_from, started_by, created_at)
+        SELECT id, mode, 'first', $2, now() - $3::interval, $4, now() FROM connected_account WHERE id = $1
+        """,
+        account_id,
+        [kind.id for kind in plugin.listed_kinds],
+        FIRST_RANGE,
+        actor.name,
+    )
 
 
 def _shown(new: NewConnection) -> dict[str, str]:

@@ -23,8 +23,9 @@ from portal.accounts.switching import comparison_of
 from portal.accounts.validations import Outcome, run_to_end
 from portal.accounts.views import STATES, cards
 from portal.audit.services import person_actor
+from portal.contract.descriptions import FieldFeedback
 from portal.contract.facts import Mode
-from portal.contract.plugin import FieldFeedback, LoadedPlugin, Plugin
+from portal.contract.plugin import LoadedPlugin, Plugin
 from portal.errors import NotFound, PortalError
 from portal.settings import current_settings
 from portal.web.forms import Form, read_form

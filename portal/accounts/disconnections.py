@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import asyncpg
 from asyncpg import Record
 
 from portal.accounts.check_runs import subject_of_account
 from portal.accounts.rechecks import saved_endpoint_url
 from portal.accounts.services import DISCONNECTED, AccountDisconnected, load_account
 from portal.audit.services import Actor, record
-from portal.contract.plugin import Account, Effect, Plugin
+from portal.contract.accounts import Account
+from portal.contract.descriptions import Effect
+from portal.contract.plugin import Plugin
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import NotFound, PortalError
 from portal.money import Money
@@ -20,6 +24,7 @@ from portal.security.sealing import SealBroken
 from portal.settings import current_settings
 
 PLUGIN_SECONDS = 8.0
+logger = logging.getLogger("portal.accounts")
 
 
 async def consequences(account_id: int, plugin: Plugin) -> list[Effect]:
@@ -57,7 +62,6 @@ async def disconnect(
     async with transaction() as tx:
         row = await _locked(tx.connection, account_id)
         await _erase(tx.connection, account_id)
-        await _drop_work(tx.connection, account_id)
         await record(
             tx.connection,
             actor=actor,
@@ -66,6 +70,7 @@ async def disconnect(
             subject=("connected_account", account_id),
             mode=row["mode"],
         )
+    await _drop_work(account_id)
     words = f"{provider} disconnected. Its keys are erased, {row['title']}'s history is kept."
     if not remove_endpoint:
         return Ended(words, whole=True)
@@ -99,7 +104,8 @@ def _endpoint_words(provider: str, *, removed: bool) -> str:
 async def _pay_links(held: Connection, account_id: int) -> list[Effect]:
     rows = await held.fetch(
         """
-        SELECT currency, count(*) AS invoices, sum(total_minor - amount_paid_minor)::bigint AS due
+        SELECT currency, count(*) AS invoices,
+               sum(total_minor - amount_paid_minor - amount_returned_minor)::bigint AS due
         FROM invoice
         WHERE account = $1 AND status IN ('open', 'partly_paid', 'processing')
               AND pay_token_hash IS NOT NULL AND pay_link_expires_at > now()
@@ -149,8 +155,9 @@ async def _at_provider(account_id: int, plugin: Plugin) -> Sequence[Effect]:
 
 
 async def _locked(held: Connection, account_id: int) -> Record:
+    # Those who write what they read with its key are not waited for: a backfill always writes some page.
     row: Record | None = await held.fetchrow(
-        "SELECT title, mode, state FROM connected_account WHERE id = $1 FOR UPDATE", account_id
+        "SELECT title, mode, state FROM connected_account WHERE id = $1 FOR NO KEY UPDATE", account_id
     )
     if row is None:
         raise NotFound("There is no such account.")
@@ -173,7 +180,20 @@ async def _erase(held: Connection, account_id: int) -> None:
     await held.execute("DELETE FROM check_run WHERE subject = $1", subject_of_account(account_id))
 
 
-async def _drop_work(held: Connection, account_id: int) -> None:
+async def _drop_work(account_id: int) -> None:
+    """End what waits, once those are done who began to write before the keys were erased."""
+    try:
+        async with transaction() as tx:
+            state = await tx.connection.fetchval(
+                "SELECT state FROM connected_account WHERE id = $1 FOR UPDATE", account_id
+            )
+            if state == "disconnected":
+                await _end_work(tx.connection, account_id)
+    except asyncpg.LockNotAvailableError:
+        logger.warning("work of account %s waits on: whoever picks it up finds it disconnected", account_id)
+
+
+async def _end_work(held: Connection, account_id: int) -> None:
     """What is being handled right now ends by itself: loading the account is refused from here on."""
     await held.execute(
         """

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from portal.contract.plugin import CredentialField, FieldFeedback, Plugin
+from portal.contract.descriptions import CredentialField, FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.errors import NotFound
 from portal.security.sealing import SealBroken, open_sealed, seal

@@ -109,7 +109,7 @@ async def locked_connection(held: Connection, account_id: int) -> Record:
         """
         SELECT id, title, mode, state, sealed_credentials, shown_credentials, credentials_noted,
                sealed_previous, coalesce(previous_until > now(), false) AS overlaps
-        FROM connected_account WHERE id = $1 FOR UPDATE
+        FROM connected_account WHERE id = $1 FOR NO KEY UPDATE
         """,
         account_id,
     )

@@ -22,7 +22,8 @@ from portal.accounts.views import (
     row_id,
     waiting_board,
 )
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.descriptions import FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.settings import Settings, current_settings
 from portal.web.request import PortalRequest

@@ -16,9 +16,10 @@ from portal.accounts.rotations import (
     replace_credentials,
 )
 from portal.audit.services import Actor, record
+from portal.contract.accounts import Repaired
 from portal.contract.checks import CheckContext
 from portal.contract.facts import Mode
-from portal.contract.plugin import Plugin, Repaired
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.database.transaction import transaction
 

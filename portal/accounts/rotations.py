@@ -15,8 +15,10 @@ from portal.accounts.overlaps import locked_connection, overlap_open, require_no
 from portal.accounts.rechecks import saved_context
 from portal.accounts.services import AccountSummary, credential_place, wake_work
 from portal.audit.services import Actor, record
+from portal.contract.accounts import AccountIdentity, Repaired
+from portal.contract.descriptions import CredentialField
 from portal.contract.errors import ProviderError, ProviderUnavailable
-from portal.contract.plugin import AccountIdentity, CredentialField, Plugin, Repaired
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, transaction
 from portal.errors import Conflict, PortalError

@@ -10,8 +10,8 @@ from typing import Any
 
 from portal.accounts.tables import ConnectedAccount
 from portal.audit.services import SYSTEM, record
+from portal.contract.accounts import Account
 from portal.contract.facts import Mode
-from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound
@@ -19,7 +19,8 @@ from portal.security.sealing import open_sealed
 
 SUMMARY = """
     id, plugin, mode, external_account_id AS external_id, title, state, health_reason,
-    connected_by, connected_at, last_event_at, secret_used_at, features_off
+    connected_by, connected_at, last_event_at, secret_used_at, features_off,
+    EXISTS (SELECT FROM health_alarm h WHERE h.account = connected_account.id) AS alarmed
 """
 DISCONNECTED = "The account was disconnected."
 """Why work of a connection ended: what says so is taken up again when the account comes back."""
@@ -51,6 +52,13 @@ class AccountSummary:
     """When a delivery was last signed with the present signing secret."""
     features_off: Mapping[str, str] = field(default_factory=dict)
     """`Feature.id` -> why it cannot be used."""
+    alarmed: bool = False
+    """Whether an alarm about it is raised."""
+
+    @property
+    def shown_state(self) -> str:
+        """The state with what is measured: `ready` alone says nothing of events that cannot be handled."""
+        return "needs_attention" if self.alarmed and self.state == "ready" else self.state
 
     def can(self, feature: str) -> bool:
         """Whether the last checks found nothing in the way of the feature."""
@@ -68,13 +76,23 @@ async def load_account(account_id: int) -> Account:
     rows = await ConnectedAccount.raw("SELECT * FROM connected_account WHERE id = {}", account_id)
     if not rows:
         raise NotFound("There is no such account.")
-    if rows[0]["state"] == "disconnected":
-        raise AccountDisconnected(f"{rows[0]['title']} is disconnected.", hint="Connect the account again.")
-    return _open_account(rows[0])
+    return open_row(rows[0])
+
+
+def open_row(row: Mapping[str, Any]) -> Account:
+    """The connection of a row with all columns.
+
+    Raises:
+        AccountDisconnected: it was disconnected.
+        SealBroken: as above.
+    """
+    if row["state"] == "disconnected":
+        raise AccountDisconnected(f"{row['title']} is disconnected.", hint="Connect the account again.")
+    return _open_account(row)
 
 
 async def require_connected(held: Connection, account_id: int) -> None:
-    """Hold the connection as it is until the caller's transaction ends: a disconnect waits for that.
+    """Begin to write what was read with its key. A disconnect ends what the transaction leaves waiting.
 
     Raises:
         AccountDisconnected: it was ended; what was read with its key must have no effect any more.
@@ -237,7 +255,7 @@ def _summary(row: dict[str, Any]) -> AccountSummary:
     return AccountSummary(**{**row, **more})
 
 
-def _open_account(row: dict[str, Any]) -> Account:
+def _open_account(row: Mapping[str, Any]) -> Account:
     overlaps = row["previous_until"] is not None and row["previous_until"] > datetime.now(UTC)
     return Account(
         id=row["id"],
@@ -252,7 +270,7 @@ def _open_account(row: dict[str, Any]) -> Account:
     )
 
 
-def _opened(row: dict[str, Any], column: str) -> dict[str, Secret]:
+def _opened(row: Mapping[str, Any], column: str) -> dict[str, Secret]:
     sealed: dict[str, str] = json.loads(row[column])
     return {
         field: open_sealed(text, context=credential_place(row["id"], row["mode"], field))

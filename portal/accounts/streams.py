@@ -11,7 +11,8 @@ from portal.accounts.pages import render
 from portal.accounts.validations import Outcome, Progress, run_checks
 from portal.accounts.views import CheckBoard, checking_row, headline_of, result_row
 from portal.contract.checks import CheckContext
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.descriptions import FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.web.request import PortalRequest
 
 Finish = Callable[[Outcome], Awaitable[str]]

@@ -35,6 +35,8 @@ class ConnectedAccount(Table, tablename="connected_account"):
     """Feature id -> why these credentials do not allow it."""
     verified_at = Timestamptz(null=True, default=None)
     """When the provider last took the key."""
+    check_due_at = Timestamptz(null=True, default=None)
+    """When all checks are to be run before their day, because the provider's account changed."""
     options = JSONB(null=False, default="{}")
     webhook_token_hash = Bytea(null=True, default=None)
     sealed_webhook_token = Text(null=False, default="")
@@ -44,6 +46,23 @@ class ConnectedAccount(Table, tablename="connected_account"):
     last_event_at = Timestamptz(null=True, default=None)
     connected_at = Timestamptz(null=False)
     disconnected_at = Timestamptz(null=True, default=None)
+
+
+class ProviderAlert(Table, tablename="provider_alert"):
+    """Something that a person should look at in the provider, such as a fraud warning."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    account = BigInt(null=False)
+    mode = Text(null=False)
+    external_id = Text(null=False)
+    kind = Text(null=False)
+    words = Text(null=False)
+    invoice = BigInt(null=True, default=None)
+    raised_at = Timestamptz(null=False)
+    seen_at = Timestamptz(null=True, default=None)
+    """When somebody marked it as seen."""
+    seen_by = Text(null=False, default="")
 
 
 class PendingEndpoint(Table, tablename="pending_endpoint"):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from portal.accounts.services import AccountSummary
 from portal.accounts.validations import DOUBTFUL
 from portal.contract.checks import Check, CheckResult, CheckStatus, Repair
+from portal.contract.descriptions import FieldFeedback
 from portal.contract.help_pages import help_href
-from portal.contract.plugin import FieldFeedback, LoadedPlugin, Plugin
+from portal.contract.plugin import LoadedPlugin, Plugin
 
 CAPABILITIES = {
     "payments": ("credit-card", "Payments"),

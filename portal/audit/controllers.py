@@ -18,6 +18,9 @@ LONGEST_FILTER = 100
 OBJECT_PAGES = {
     "invoice": "/invoices/{id}",
     "customer": "/customers/{id}",
+    "subscription": "/subscriptions/{id}",
+    "webhook_event": "/webhook-events/{id}",
+    "event_replay": "/webhook-events/again/{id}",
     "connected_account": "/settings/connected-accounts",
     "organisation": "/settings/finance",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,15 +15,21 @@ from asyncpg import Record
 from portal.database.transaction import Connection, connection
 from portal.security.keyrings import current_keyring
 from portal.security.redaction import redact, redact_value
+from portal.web.live import CHANNEL
 from portal.web.request import PortalRequest
 from portal.web.visitors import address_of
 
 CHAIN_LOCK = 0x61756469  # "audi": any number, as long as every process uses the same
 GENESIS = bytes(32)
+DETAILS = 8
+"""Where the details stand in a row."""
 BATCH = 500
 COLUMNS = (
     "id, at, actor_kind, actor_id, actor_name, action, words, object_kind, object_id, mode, details, "
     "address, previous_hash, hash"
+)
+_HOLD = (
+    "SELECT hold_audit_head($1), ARRAY(SELECT pg_notify($2, topic)::text FROM unnest($3::text[]) AS topic)"
 )
 BY_OBJECT = (
     f"SELECT {COLUMNS} FROM audit_entry WHERE object_kind = $1 AND object_id = $2 "  # noqa: S608 - constant
@@ -42,6 +48,19 @@ class Actor:
 
 
 SYSTEM = Actor("system", "", "Portal")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An entry that is still to be written. `subject`: kind and id of the object."""
+
+    actor: Actor
+    action: str
+    """A stable dotted name, such as `account.connected`."""
+    words: str
+    subject: tuple[str, str | int] = ("", "")
+    mode: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +125,37 @@ async def record(  # noqa: PLR0913 - an entry has this many parts
     Returns:
         The entry's id.
     """
-    kind, object_id = subject or ("", "")
-    content = {
-        "actor_kind": actor.kind,
-        "actor_id": actor.id,
-        "actor_name": redact(actor.name),
-        "action": action,
-        "words": redact(words),
-        "object_kind": kind,
-        "object_id": str(object_id),
-        "mode": mode,
-        "details": {key: redact_value(key, value) for key, value in (details or {}).items()},
-        "address": actor.address,
+    return await write_notes(held, [Note(actor, action, words, subject or ("", ""), mode, details or {})])
+
+
+async def write_notes(held: Connection, notes: Sequence[Note], topics: Sequence[str] = ()) -> int:
+    """Add one or more entries in their order, like `record`; returns the id of the last.
+
+    `topics`: what open pages are told of as well, once the transaction commits.
+    """
+    contents = [_content(note) for note in notes]
+    previous = await held.fetchval(_HOLD, CHAIN_LOCK, CHANNEL, list(topics)) or GENESIS
+    at, rows = datetime.now(UTC), []
+    for content in contents:
+        sealed = _hash(at, content, previous)
+        rows.append((*content.values(), previous, sealed))
+        previous = sealed
+    return await _append(held, at, rows)
+
+
+def _content(note: Note) -> dict[str, Any]:
+    return {
+        "actor_kind": note.actor.kind,
+        "actor_id": note.actor.id,
+        "actor_name": redact(note.actor.name),
+        "action": note.action,
+        "words": redact(note.words),
+        "object_kind": note.subject[0],
+        "object_id": str(note.subject[1]),
+        "mode": note.mode,
+        "details": {key: redact_value(key, value) for key, value in note.details.items()},
+        "address": note.actor.address,
     }
-    await held.execute("SELECT pg_advisory_xact_lock($1)", CHAIN_LOCK)
-    previous = await held.fetchval("SELECT hash FROM audit_entry ORDER BY id DESC LIMIT 1") or GENESIS
-    return await _append(held, datetime.now(UTC), content, previous)
 
 
 async def timeline(object_kind: str, object_id: str | int, *, limit: int = 50) -> list[Entry]:
@@ -177,18 +211,24 @@ def to_entry(row: Record) -> Entry:
     )
 
 
-async def _append(held: Connection, at: datetime, content: dict[str, Any], previous: bytes) -> int:
-    values = {**content, "details": json.dumps(content["details"])}
-    new_id: int = await held.fetchval(
-        "INSERT INTO audit_entry (at, actor_kind, actor_id, actor_name, action, words, object_kind, "
-        "object_id, mode, details, address, previous_hash, hash) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
+async def _append(held: Connection, at: datetime, rows: Sequence[tuple[Any, ...]]) -> int:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns[DETAILS] = [json.dumps(details) for details in columns[DETAILS]]
+    added = await held.fetch(
+        """
+        INSERT INTO audit_entry (at, actor_kind, actor_id, actor_name, action, words, object_kind, object_id,
+                                 mode, details, address, previous_hash, hash)
+        SELECT $1, kind, id, name, action, words, object_kind, object_id, mode, details, address, before, hash
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                    $9::text[], $10::jsonb[], $11::text[], $12::bytea[], $13::bytea[])
+             WITH ORDINALITY AS n(kind, id, name, action, words, object_kind, object_id, mode, details,
+                                  address, before, hash, place)
+        ORDER BY place RETURNING id
+        """,
         at,
-        *values.values(),
-        previous,
-        _hash(at, content, previous),
+        *columns,
     )
-    return new_id
+    return max(int(row["id"]) for row in added)
 
 
 def _problem(row: Record, previous: bytes) -> str:

@@ -28,7 +28,7 @@ SETUP_LOCK = 0x7365747570  # "setup"
 
 
 class NotThatPassword(PortalError):
-    """One sentence for every reason, so that nobody learns which e-mails exist."""
+    """One sentence for every reason, so that nobody learns which emails exist."""
 
     code = "SIGN_IN_REFUSED"
     status_code = 422
@@ -130,8 +130,8 @@ async def create_owner(*, name: str, email: str, password: str) -> None:
     """Add an owner from the command line, with an organisation to rename if there is none yet.
 
     Raises:
-        InvalidInput: the e-mail or the password will not do; the message says why.
-        Conflict: somebody has that e-mail.
+        InvalidInput: the email or the password will not do; the message says why.
+        Conflict: somebody has that email.
     """
     problem = email_problem(email) or password_problem(password, about=(name, email))
     if problem:
@@ -258,7 +258,7 @@ async def _add_person(held: Connection, name: str, email: str, password_hash: st
             datetime.now(UTC),
         )
     except UniqueViolationError:
-        raise Conflict("Somebody has that e-mail address already.") from None
+        raise Conflict("Somebody has that email address already.") from None
     return person_id
 
 

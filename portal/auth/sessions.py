@@ -19,10 +19,14 @@ SELECT s.id AS session_id, s.kept, s.created_at, s.last_seen_at, s.ended_at, p.i
        (SELECT min(mode) FROM connected_account WHERE state <> 'disconnected') AS mode,
        EXISTS (SELECT 1 FROM connected_account WHERE mode = 'test') AS has_test,
        b.id AS broken_id, b.plugin AS broken_plugin, b.title AS broken_title, b.mode AS broken_mode,
-       b.health_reason AS broken_reason
+       b.health_reason AS broken_reason, w.parked, w.parked_test
   FROM person_session s JOIN person p ON p.id = s.person LEFT JOIN organisation o ON true
        LEFT JOIN LATERAL (SELECT * FROM connected_account WHERE state = 'broken'
                           ORDER BY mode, id LIMIT 1) b ON true
+       CROSS JOIN LATERAL (
+           SELECT count(*) AS parked, count(*) FILTER (WHERE failed.mode = 'test') AS parked_test
+             FROM (SELECT a.mode FROM connected_account a JOIN webhook_event e ON e.account = a.id
+                    WHERE a.state <> 'disconnected' AND e.state = 'parked' LIMIT 101) failed) w
  WHERE s.token_hash = $1
 """
 
@@ -122,6 +126,8 @@ def _visit(row: Record) -> Visit:
         row["mode"],
         _trouble(row),
         row["has_test"],
+        row["parked"],
+        row["parked_test"],
     )
 
 

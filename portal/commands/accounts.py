@@ -52,11 +52,11 @@ def check(number: int | None, *, quick: bool) -> None:
     async def run() -> bool:
         return await _check_all(number, quick=quick)
 
-    _join_local_services()
+    join_local_services()
     sys.exit(run_in_database(run))
 
 
-def _join_local_services() -> None:
+def join_local_services() -> None:
     """Ask where the running portal asks: `portal run` points its parts at a sandbox, if there is one."""
     from portal.supervision.parts import local_services
 

@@ -23,7 +23,8 @@ from portal.accounts.validations import Outcome, run_to_end
 from portal.audit.services import person_actor
 from portal.connected.pages import RECHECK_FORM, connected_page, disconnect_page, find_account
 from portal.contract.checks import CheckResult
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.descriptions import FieldFeedback
+from portal.contract.plugin import Plugin
 from portal.errors import PortalError
 from portal.web.forms import Form, read_form
 from portal.web.guards import require_role

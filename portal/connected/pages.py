@@ -12,6 +12,7 @@ from portal.accounts import pages as form_pages
 from portal.accounts.check_runs import CheckRun, last_run, subject_of_account
 from portal.accounts.disconnections import consequences
 from portal.accounts.endpoints import reachability_warning
+from portal.accounts.options import options_of
 from portal.accounts.rechecks import saved_endpoint_url
 from portal.accounts.services import AccountSummary
 from portal.accounts.views import STATES, CheckBoard, finished_board, waiting_board
@@ -19,12 +20,15 @@ from portal.audit.services import timeline
 from portal.connected.charts import chart_of_day
 from portal.connected.queries import connection_detail
 from portal.connected.refusals import refusal_words
+from portal.connected.sync_pages import sync_context, walk_of
+from portal.contract.descriptions import FieldFeedback
 from portal.contract.facts import Mode
-from portal.contract.plugin import FieldFeedback, Plugin
+from portal.contract.plugin import Plugin
 from portal.errors import NotFound, PortalError
+from portal.exchange.health import health_of
 from portal.security.sealing import SealBroken
 from portal.settings import current_settings
-from portal.web.request import PortalRequest, Role
+from portal.web.request import PortalRequest
 from portal.web.responses import page
 from portal.webhooks.days import DayOfEvents, last_day
 
@@ -58,29 +62,31 @@ async def connected_page(
     board = _board(plugin, account, run)
     day = await last_day(account.id)
     address, sealed = await _address(account, plugin)
+    measured = await health_of(account.id)
     return page(
         request,
         "connected/show.html",
         status=error.status_code if error else 200,
-        plugin=plugin,
-        connection=account,
         accounts=accounts,
-        health=STATES[account.state],
+        health=STATES["needs_attention" if measured.alarms and account.state == "ready" else account.state],
         detail=await connection_detail(account, plugin),
         day=day,
+        measured=measured,
         chart=chart_of_day(day, zone_hours=_hours(day, request.visit.time_zone)),
         endpoint_url=address,
         endpoint_warning=_endpoint_warning(plugin),
         extra=plugin.slots.get("account.connected", ""),
         entries=await timeline("connected_account", account.id, limit=ENTRIES_SHOWN),
-        url=form_pages.provider_url(plugin),
-        may_write=request.user.role.covers(Role.ADMIN),
+        live=form_pages.account_url(plugin, account.id, "/sync/live") if plugin.listed_kinds else None,
+        walk=await walk_of(account.id),
         can_replace=bool(plugin.endpoint_feature) and account.can(plugin.endpoint_feature),
         refusals=await refusal_words(account.id),
         may_go_live=account.mode is Mode.TEST and all(other.mode is Mode.TEST for other in accounts),
         board=board,
         ran_at=run.ran_at if run else None,
+        options=await options_of(account.id, plugin),
         error=error or sealed,
+        **await sync_context(request, plugin, account),
         **form_pages.check_context(plugin, RECHECK_FORM, "recheck", "mend"),
     )
 

@@ -26,6 +26,8 @@ DETAIL = """
               AND t.state IN ('waiting', 'sending', 'unknown') LIMIT 10001) t) AS waiting,
            (SELECT count(*) FROM (SELECT FROM sync_task t WHERE t.account = a.id AND t.state = 'failed'
               LIMIT 10001) t) AS failed,
+           (SELECT count(*) FROM sync_difference d WHERE d.account = a.id AND d.state = 'open'
+              AND d.kind = 'conflict') AS conflicts,
            (SELECT max(t.finished_at) FROM sync_task t
              WHERE t.account = a.id AND t.state = 'done') AS sent_at,
            EXISTS (SELECT 1 FROM payment p WHERE p.account = a.id
@@ -78,6 +80,7 @@ class ConnectionDetail:
     in_step: int
     waiting: int
     failed: int
+    conflicts: int
     sent_at: datetime | None
     silent_since: datetime | None
     """Since when no event arrived although some were to be expected; None: nothing is amiss."""
@@ -102,6 +105,7 @@ async def connection_detail(account: AccountSummary, plugin: Plugin) -> Connecti
         in_step=row["in_step"],
         waiting=row["waiting"],
         failed=row["failed"],
+        conflicts=row["conflicts"],
         sent_at=row["sent_at"],
         silent_since=silent_since(account, expects_events=row["expects_events"], now=datetime.now(UTC)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from portal.errors import PortalError
@@ -11,11 +12,34 @@ RefusalReason = Literal["signature", "clock", "unsigned", "body"]
 signed, but not readable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """Both values of a field, as texts for people."""
+
+    field: str
+    ours: str
+    theirs: str
+
+
 class ProviderError(PortalError):
     """The provider refused, and the same call will be refused again. Work is parked with these words."""
 
     code = "PROVIDER_REFUSED"
     status_code = 502
+
+
+class SidesDiffer(ProviderError):
+    """The provider's copy says something else than ours, and only a person can tell which is right.
+
+    The work stops, and both values are shown with a choice.
+    """
+
+    code = "SIDES_DIFFER"
+
+    def __init__(self, message: str, *, hint: str = "", external_id: str, differing: Differing) -> None:
+        super().__init__(message, hint=hint)
+        self.external_id = external_id
+        self.differing = differing
 
 
 class ProviderUnavailable(ProviderError):

@@ -16,6 +16,10 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+UNKNOWN_INVOICE = 0
+"""In facts that come with an `InvoiceSeen`: the invoice that it finds or makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentSucceeded:
     """`amount` arrived. `external_id` names the payment; a second fact with the same one adds nothing."""
@@ -77,13 +81,21 @@ class InvoiceClosed:
 
 @dataclass(frozen=True, slots=True)
 class InvoicePublished:
-    """The provider holds its copy of the invoice under `external_id`."""
+    """The provider holds its copy of the invoice under `external_id`.
+
+    From a fresh read it also says what stands in the copy, so that a difference is seen. None: not told.
+    """
 
     invoice_id: int
     external_id: str
     external_number: str | None
     hosted_url: str | None
     occurred_at: datetime
+    status: str | None = None
+    """`open`, `paid`, `void` or `uncollectible`."""
+    total: Money | None = None
+    due_at: datetime | None = None
+    memo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +110,223 @@ class CustomerSeen:
     occurred_at: datetime
 
 
-Fact = (
+@dataclass(frozen=True, slots=True)
+class SeenLine:
+    """A line of a provider's invoice. `amount` is its total, tax apart; negative for a discount."""
+
+    description: str
+    quantity: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSeen:
+    """The provider has this finalised invoice, made there and not here. Drafts are not told of."""
+
+    external_id: str
+    number: str
+    status: str
+    """`open`, `paid`, `void` or `uncollectible`, as the provider calls it."""
+    total: Money
+    tax: Money
+    customer_external_id: str
+    customer_name: str
+    customer_email: str
+    created_at: datetime
+    finalised_at: datetime
+    due_at: datetime | None = None
+    memo: str = ""
+    hosted_url: str = ""
+    subscription_external_id: str | None = None
+    lines: tuple[SeenLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSeen:
+    """How far the provider's own attempts to collect an invoice are. From a fresh read."""
+
+    invoice_id: int
+    attempts: int
+    next_attempt_at: datetime | None
+    failure: str = ""
+    """Why the invoice could not be finalised or collected, in words for admins; empty: nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSeen:
+    """A refund as it stands. Only `succeeded` gives money back; it may still fail afterwards."""
+
+    invoice_id: int
+    external_id: str
+    amount: Money
+    status: str
+    """`pending`, `requires_action`, `succeeded`, `failed` or `canceled`."""
+    payment_external_id: str
+    occurred_at: datetime
+    reason: str = ""
+    failure: str = ""
+    """Why it failed, in words for admins."""
+    refund_id: int | None = None
+    """Ours, when the portal asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditSeen:
+    """A credit note as it stands. `taken_off` of it lowered what is owed; a `void` one lowers nothing."""
+
+    invoice_id: int
+    external_id: str
+    number: str
+    amount: Money
+    """Of the whole note. What was paid already went back by refunds, which are told as such, or otherwise."""
+    taken_off: Money
+    status: str
+    """`issued` or `void`."""
+    occurred_at: datetime
+    reason: str = ""
+    aside: str = ""
+    """What became of the part that was paid already, in words; empty: there is none."""
+    credit_id: int | None = None
+    """Ours, when the portal asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSeen:
+    """A dispute as it stands. `withdrawn`: the provider holds the money back now."""
+
+    invoice_id: int
+    external_id: str
+    amount: Money
+    status: str
+    """The provider's word, such as `needs_response`, `won` or `lost`."""
+    withdrawn: bool
+    payment_external_id: str
+    occurred_at: datetime
+    reason: str = ""
+    respond_by: datetime | None = None
+    bounced: bool = False
+    """The customer's bank did not pay after all: what the payment brought is owed again."""
+    taken: Money | None = None
+    """What the provider's balance lost. It counts when `amount` is in another currency than the invoice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSeen:
+    """What a plan sells."""
+
+    external_id: str
+    name: str
+    active: bool
+    deleted: bool
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSeen:
+    """A price of a product. `amount` None: it depends on use, `words` describe it."""
+
+    external_id: str
+    product_external_id: str
+    amount: Money | None
+    currency: str
+    interval: str
+    """`day`, `week`, `month`, `year`; empty for a price that is paid once."""
+    interval_count: int
+    words: str
+    """`$20.00 per month`, `from $5.00 per month by volume`."""
+    active: bool
+    deleted: bool
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSeen:
+    """A subscription as it stands, in the provider's own words for its status."""
+
+    external_id: str
+    customer_external_id: str
+    customer_name: str
+    customer_email: str
+    plan_external_id: str
+    """Of its first item."""
+    quantity: int
+    status: str
+    """`incomplete`, `incomplete_expired`, `trialing`, `active`, `past_due`, `unpaid`, `paused` or
+    `canceled`."""
+    amount: Money | None
+    """Of one period, all items together, before tax and discount; None: it depends on use."""
+    currency: str
+    interval: str
+    interval_count: int
+    started_at: datetime
+    period_start: datetime | None
+    period_end: datetime | None
+    trial_end: datetime | None = None
+    cancel_at: datetime | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    pause: str = ""
+    """Why or how it is paused: empty, or the provider's word (`keep_as_draft`, `pause_requested`, …)."""
+    latest_invoice_external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethodSeen:
+    """A saved method of a customer, as far as people may see it."""
+
+    external_id: str
+    customer_external_id: str | None
+    """None: it was detached."""
+    kind: str
+    """`card`, `us_bank_account`, …"""
+    words: str
+    """`Visa ending 4242`."""
+    expires_month: int | None
+    expires_year: int | None
+    blocked: str
+    """Why it cannot be used any more; empty when it can."""
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """Something that a person should look at in the provider: `external_id` names it once."""
+
+    external_id: str
+    kind: str
+    """`fraud_warning`, `payout_failed`, `finalization_failed`, …"""
+    words: str
+    occurred_at: datetime
+    invoice_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """The provider's account itself changed: its checks are run again."""
+
+
+InvoiceFact = (
     PaymentSucceeded
     | PaymentProcessing
     | PaymentFailed
     | AttemptsUnderWay
     | InvoiceClosed
     | InvoicePublished
+    | CollectionSeen
+    | RefundSeen
+    | CreditSeen
+    | DisputeSeen
+)
+"""Facts with an `invoice_id`, which all change one invoice."""
+Fact = (
+    InvoiceFact
+    | InvoiceSeen
     | CustomerSeen
+    | ProductSeen
+    | PlanSeen
+    | SubscriptionSeen
+    | PaymentMethodSeen
+    | AlertRaised
+    | AccountChanged
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+from portal.contract.descriptions import HelpPage
 from portal.contract.loading import installed_plugins
-from portal.contract.plugin import HelpPage, LoadedPlugin
+from portal.contract.plugin import LoadedPlugin
 from portal.errors import NotFound
 
 PORTAL = "portal"
@@ -18,7 +19,13 @@ PORTAL_PAGES = (
         "A provider does not answer",
         "A check or a payment waits for Stripe or another provider, and nothing comes back.",
         "help/portal/provider_does_not_answer.html",
-        ("PROVIDER_TIMEOUT", "PROVIDER_UNAVAILABLE", "PROVIDER_OUTCOME_UNKNOWN", "PROVIDER_REFUSED"),
+        (
+            "PROVIDER_TIMEOUT",
+            "PROVIDER_UNAVAILABLE",
+            "CALL_BUDGET_SPENT",
+            "PROVIDER_OUTCOME_UNKNOWN",
+            "PROVIDER_REFUSED",
+        ),
     ),
     HelpPage(
         "connection-cannot-be-used",
@@ -38,6 +45,20 @@ PORTAL_PAGES = (
         ),
     ),
     HelpPage(
+        "event-failed",
+        "A webhook event failed",
+        "The event log has failed events, or a red count stands beside it.",
+        "help/portal/event_failed.html",
+        ("WORKER_DIED", "OBJECT_BUSY", "READING_OVERTAKEN", "CANNOT_REPLAY"),
+    ),
+    HelpPage(
+        "both-sides-differ",
+        "Both sides say something different",
+        "An invoice or a customer shows a conflict, with the portal's value and the provider's.",
+        "help/portal/both_sides_differ.html",
+        ("SIDES_DIFFER", "DIFFERENCE_CHANGED"),
+    ),
+    HelpPage(
         "event-without-effect",
         "An event had no effect",
         "The event log shows a webhook event as rejected, or the provider sees it refused.",
@@ -50,6 +71,13 @@ PORTAL_PAGES = (
         "The portal does not start, or every connection fails, because the key file does not fit.",
         "help/portal/saved_keys_cannot_be_opened.html",
         ("SEAL_BROKEN", "KEYRING_MISFIT", "KEYRING_UNUSABLE"),
+    ),
+    HelpPage(
+        "mail-and-documents",
+        "An email or a PDF did not come about",
+        "An invoice says that its email failed or waits, or a PDF is not there yet.",
+        "help/portal/mail_and_documents.html",
+        ("MAIL_NOT_SET_UP", "MAIL_REFUSED", "NO_ADDRESS", "MAIL_DELAYED", "DOCUMENTS_BUSY"),
     ),
     HelpPage(
         "something-broke",

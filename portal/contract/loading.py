@@ -45,6 +45,12 @@ def plugin_by_id(plugin_id: str) -> Plugin | None:
     return None
 
 
+def provider_title(plugin_id: str) -> str:
+    """What people call a plugin's provider: `Stripe`; the id when the plugin is not loaded."""
+    plugin = plugin_by_id(plugin_id)
+    return plugin.manifest.title if plugin else plugin_id
+
+
 def import_optional(package: str, module: str) -> ModuleType | None:
     """`package.module` when it exists. An error inside it is raised, its absence is None."""
     name = f"{package}.{module}"

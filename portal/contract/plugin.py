@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from portal.contract.accounts import Account, AccountIdentity, Repaired
+from portal.contract.descriptions import (
+    AccountOption,
+    CredentialField,
+    Effect,
+    EventTrace,
+    Feature,
+    FieldFeedback,
+    HelpPage,
+    LocalService,
+    Manifest,
+)
 from portal.contract.facts import Mode
+from portal.contract.payables import PayableInvoice, PaymentStart, PayPage
+from portal.contract.work import (
+    Connection,
+    EventPage,
+    ListedKind,
+    PageWanted,
+    Reading,
+    ReadingPage,
+    ReceivedEvent,
+    StoredEvent,
+    Subject,
+)
 from portal.errors import NotFound
 
 if TYPE_CHECKING:
@@ -16,203 +40,10 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
-    from portal.contract.checks import Check, CheckContext, Repair
+    from portal.contract.checks import Check, CheckContext
     from portal.contract.secrets import Secret
     from portal.money import Money
     from portal.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Who the plugin is. `requires_portal` is a range such as `>=1,<2`."""
-
-    id: str
-    title: str
-    version: str
-    summary: str
-    requires_portal: str
-    docs_url: str = ""
-    icon: str = ""
-    """File name below the plugin's `static/`, an SVG; empty: the first letter of the title."""
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialField:
-    """One input of the connect form. Secret ones are masked, sealed and never shown again.
-
-    What stands in backticks in `hint` is shown as code.
-    """
-
-    name: str
-    label: str
-    hint: str
-    secret: bool = False
-    webhook: bool = False
-    """It belongs under the endpoint address, not under the API keys. When it is replaced, the old one is
-    accepted beside it for a day."""
-    offer: Repair | None = None
-    """A button beside the input: a repair that brings the value, so that nobody needs to paste it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldFeedback:
-    """Words for the slot below an input. `tone`: ok, warn, bad or mute."""
-
-    tone: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccountIdentity:
-    """Which account the credentials open. `(plugin, external_id, mode)` can be connected once."""
-
-    external_id: str
-    title: str
-    mode: Mode
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """Something that a connection makes possible. Checks name those that its credentials do not allow."""
-
-    id: str
-    title: str
-    """As a line of the settings page: `Refunds from an invoice`."""
-    ready: bool = True
-    """False: this version does not have it yet, the right for it is asked for ahead of time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repaired:
-    """What a repair did, as a sentence, and the credentials that it brought (stored sealed, at once)."""
-
-    message: str
-    credentials: Mapping[str, Secret] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HelpPage:
-    """A page of help, written from the symptom. Its address is `/help/<plugin>/<slug>`."""
-
-    slug: str
-    title: str
-    """The symptom in a person's words: `Stripe refuses the key`."""
-    summary: str
-    template: str
-    codes: tuple[str, ...] = ()
-    """Codes of check results and errors that lead here; the page has an element with each as its id."""
-    context: Mapping[str, Any] = field(default_factory=dict)
-    """What the template reads as `help.context`, such as a table that the plugin's code uses too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One consequence of disconnecting, as a sentence."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LocalService:
-    """A helper process for `portal run` on a person's own machine, such as a sandbox."""
-
-    name: str
-    argv: tuple[str, ...]
-    ready_url: str
-    environ: Mapping[str, str] = field(default_factory=dict)
-    """Added to the environment of the web and worker processes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A connection as a plugin sees it: its own credentials, opened."""
-
-    id: int
-    plugin: str
-    mode: Mode
-    external_id: str
-    title: str
-    credentials: Mapping[str, Secret]
-    options: Mapping[str, Any]
-    previous: Mapping[str, Secret] = field(default_factory=dict)
-    """Signing secrets that were replaced and are still accepted for a while."""
-    features_off: Mapping[str, str] = field(default_factory=dict)
-    """`Feature.id` -> why it cannot be used, as the last checks found."""
-
-    def can(self, feature: str) -> bool:
-        """Whether the last checks found nothing in the way of the feature."""
-        return feature not in self.features_off
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
-    """What intake learned from a delivery whose signature holds."""
-
-    external_id: str
-    type: str
-    object_kind: str
-    object_id: str
-    group_id: str
-    """The id at the root of what the event is about, as far as the body tells: a charge's payment intent."""
-    mode: Mode
-    api_version: str | None
-    account_external_id: str | None = None
-    """Set when the delivery names an account of its own; it must equal the connection's."""
-    signed_by: int = 0
-    """Which of the given secrets signed it, by its place in the sequence."""
-
-
-@dataclass(frozen=True, slots=True)
-class PayableLine:
-    """A line of an invoice as the provider needs it. `amount` is the line's total, tax apart."""
-
-    description: str
-    quantity: int
-    unit: Money
-    amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class PayableInvoice:
-    """What a plugin may know of an invoice. Amount and currency come from our row alone."""
-
-    id: int
-    key: str
-    """Names this invoice of this installation; put it into the provider's metadata, look it up by it."""
-    number: str
-    status: str
-    external_id: str | None
-    """The provider's id of its copy, once there is one."""
-    total: Money
-    amount_due: Money
-    tax: Money
-    due_at: datetime | None
-    memo: str
-    customer_id: int
-    customer_key: str
-    customer_name: str
-    customer_email: str | None
-    created_at: datetime
-    lines: tuple[PayableLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PayPage:
-    """What the public pay page needs of a plugin: a partial, scripts, and where they may connect."""
-
-    template: str
-    context: Mapping[str, Any]
-    scripts: tuple[str, ...]
-    """Addresses of the provider's scripts, and names of own ones such as `plugins/stripe/pay.js`."""
-    csp: Mapping[str, tuple[str, ...]]
-    """Additions to the page's Content-Security-Policy, such as `{"script-src": ("https://…",)}`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentStart:
-    """Data for the browser. It may hold a client secret: never stored, never logged."""
-
-    data: Mapping[str, str]
 
 
 class Plugin(ABC):
@@ -228,6 +59,7 @@ class Plugin(ABC):
     checks: ClassVar[tuple[Check, ...]] = ()
     capabilities: ClassVar[frozenset[str]] = frozenset()
     features: ClassVar[tuple[Feature, ...]] = ()
+    options: ClassVar[tuple[AccountOption, ...]] = ()
     help_pages: ClassVar[tuple[HelpPage, ...]] = ()
     secret_repairs: ClassVar[frozenset[str]] = frozenset()
     """Ids of repairs that may bring a new signing secret. They wait while an old one is still accepted."""
@@ -237,6 +69,8 @@ class Plugin(ABC):
     """The feature that `remove_endpoint` and endpoint repairs need; empty: the plugin has neither."""
     admin_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
     public_routes: ClassVar[Sequence[ControllerRouterHandler]] = ()
+    listed_kinds: ClassVar[tuple[ListedKind, ...]] = ()
+    """What can be listed in full, in the order in which it should be: what others refer to comes first."""
     slots: ClassVar[Mapping[str, str]] = {}
     """Slot name -> template of the plugin: `connect.help`, `account.connected`, `invoice.panel`."""
 
@@ -269,6 +103,44 @@ class Plugin(ABC):
     @abstractmethod
     def webhook_secrets(self, credentials: Mapping[str, Secret]) -> tuple[Secret, ...]:
         """The secrets that sign deliveries, among the credentials."""
+
+    def trace_event(self, body: bytes, api_version: str | None) -> EventTrace:
+        """What the event log shows beside an event: pure, and for any body."""
+        return EventTrace()
+
+    async def locate(self, account: Account, event: StoredEvent) -> Subject | str:
+        """Which object the event is about, or a sentence why none of ours.
+
+        Raises:
+            EventQuarantined: it must have no effect here, and why.
+        """
+        return "Kept for the record: this plugin follows no events."
+
+    async def read(self, account: Account, subject: Subject, events: Sequence[StoredEvent]) -> Reading:
+        """Read the object from the provider now; the events' own payloads are hints.
+
+        Called with the object's lock held and no transaction open. Nothing may be written in here.
+        """
+        raise NotFound("This plugin reads nothing.")
+
+    async def read_page(self, account: Account, wanted: PageWanted) -> ReadingPage:
+        """A page of everything of a kind. Nothing may be written in here: `ReadingPage.save` does."""
+        raise NotFound("This provider's objects cannot be listed.")
+
+    async def list_events(self, account: Account, *, since: datetime, after: str | None) -> EventPage | None:
+        """A page of the provider's own list of events since then; None: it keeps none."""
+        return None
+
+    def calls_per_second(self, account: Account, settings: Settings) -> float:
+        """How many calls the provider takes from this account; all workers together keep below it."""
+        return 10.0
+
+    def amount_problem(self, amount: Money) -> str | None:
+        """Why the provider would not charge this amount, as a sentence; pure. None: nothing is against it.
+
+        The invoice form asks while the amount is typed.
+        """
+        return None
 
     @abstractmethod
     def pay_page(self, account: Account, settings: Settings) -> PayPage:
@@ -323,6 +195,24 @@ class Plugin(ABC):
     async def remove_endpoint(self, account: Account, endpoint_url: str, settings: Settings) -> int:
         """Delete every endpoint of this address at the provider; returns how many there were."""
         return 0
+
+    def object_page(self, mode: Mode, kind: str, external_id: str) -> str:
+        """Where people see an object at the provider: pure. Empty: nowhere.
+
+        `kind`: `customer`, `subscription` or `plan`.
+        """
+        return ""
+
+    async def erase_copies(self, held: Connection, account_id: int, external_ids: Sequence[str]) -> None:
+        """Take what tells of a person out of what the plugin keeps of these objects.
+
+        Runs in the caller's transaction, in which their customer is marked as erased. What is kept of them
+        later must be without it, too.
+        """
+
+    def erased_body(self, body: bytes) -> bytes:
+        """An event's body without what tells of a person: pure, for any body. Empty: nothing is kept."""
+        return b""
 
     def mask(self, name: str, value: Secret) -> str:
         """How a saved credential is shown: the start and the last four characters at most."""

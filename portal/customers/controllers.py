@@ -1,49 +1,54 @@
-"""The pages of customers."""
+"""The pages of customers: the list, one customer, and the form."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
-from portal.audit.services import person_actor, timeline
-from portal.contract.facts import Mode
+from portal.audit.services import person_actor
+from portal.customers.deciding_controllers import routes as deciding_routes
 from portal.customers.forms import FIELDS, CustomerInput, parse_input, read_input, stored_input
-from portal.customers.queries import find_customer, list_customers
+from portal.customers.lists import LinkState, list_customers, read_filter
+from portal.customers.live_controllers import stream_customer
 from portal.customers.services import create_customer, update_customer
+from portal.customers.views import customer_context, may_write, mode_of, read_customer
 from portal.errors import Conflict, InvalidInput
 from portal.web.addresses import safe_path
 from portal.web.forms import feedback_on, read_form
 from portal.web.guards import require_role
 from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
-from portal.web.request import PortalRequest, Role
+from portal.web.request import PortalRequest
 from portal.web.responses import page, redirect
 from portal.web.submissions import new_form_key, submit_once
 
-LONGEST_SEARCH: Final = 100
 FORM = "customers/form.html"
+STATES: Final = (
+    ("", "All customers"),
+    (LinkState.LINKED.value, "Linked"),
+    (LinkState.NOT_LINKED.value, "Not linked"),
+    (LinkState.SEVERAL.value, "Several matches"),
+    (LinkState.ERASED.value, "Erased"),
+)
 
 
 @get("/customers", name="customers")
 async def show_list(
-    request: PortalRequest, q: FromQuery[str] = "", page_at: FromQuery[str] = ""
+    request: PortalRequest, *, q: FromQuery[str] = "", link: FromQuery[str] = "", page_at: FromQuery[str] = ""
 ) -> Response[str]:
     """The list, or its table alone for htmx."""
-    search = q.strip()[:LONGEST_SEARCH]
-    found = await list_customers(search, read_cursor(page_at), mode=_mode(request))
+    wanted = read_filter(q, link)
     return page(
         request,
         "customers/list.html",
         fragment="customers/_list_update.html",
-        search=search,
-        found=found,
-        address=_address,
-        may_write=_may_write(request),
+        wanted=wanted,
+        found=await list_customers(wanted, read_cursor(page_at), mode=mode_of(request)),
+        states=STATES,
+        may_write=may_write(request),
     )
 
 
@@ -72,21 +77,24 @@ async def save_new(request: PortalRequest) -> Response[Any]:
 
 
 @get("/customers/{customer_id:int}", name="customer")
-async def show_customer(request: PortalRequest, customer_id: FromPath[int]) -> Response[str]:
-    """One customer: profile, links, invoices, what happened."""
-    return page(
-        request,
-        "customers/detail.html",
-        customer=await find_customer(customer_id, today=_today(request), mode=_mode(request)),
-        entries=await timeline("customer", customer_id),
-        may_write=_may_write(request),
-    )
+async def show_customer(request: PortalRequest, customer_id: FromPath[int]) -> Response[Any]:
+    """One customer; the address of one that was merged leads to the one that took over."""
+    customer = await read_customer(request, customer_id)
+    if customer.merged_into:
+        return redirect(request, f"/customers/{customer.merged_into}")
+    context = await customer_context(request, customer)
+    return page(request, "customers/detail.html", live=f"/customers/{customer_id}/live", **context)
 
 
 @get("/customers/{customer_id:int}/edit", guards=[require_role("admin")])
-async def show_edit(request: PortalRequest, customer_id: FromPath[int]) -> Response[str]:
+async def show_edit(request: PortalRequest, customer_id: FromPath[int]) -> Response[Any]:
     """The form with what is stored."""
-    customer = await find_customer(customer_id, today=_today(request), mode=_mode(request))
+    customer = await read_customer(request, customer_id)
+    if customer.merged_into:
+        return redirect(request, f"/customers/{customer.merged_into}/edit")
+    if customer.erased_at:
+        words = "The personal data of this customer were erased: nothing can be written about it any more."
+        return redirect(request, f"/customers/{customer_id}", notice=words, tone="warn")
     return _form(request, stored_input(customer), customer_id)
 
 
@@ -127,23 +135,14 @@ def _form(
     )
 
 
-def _may_write(request: PortalRequest) -> bool:
-    return request.user.role.covers(Role.ADMIN)
-
-
-def _mode(request: PortalRequest) -> Mode:
-    """Whose figures count: the connected mode, live when nothing is connected."""
-    return Mode(request.visit.mode or Mode.LIVE)
-
-
-def _today(request: PortalRequest) -> date:
-    return datetime.now(UTC).astimezone(ZoneInfo(request.visit.time_zone)).date()
-
-
-def _address(search: str, cursor: str = "") -> str:
-    query = urlencode({name: value for name, value in (("q", search), ("page_at", cursor)) if value})
-    return f"/customers?{query}" if query else "/customers"
-
-
-routes = [show_list, show_new, save_new, show_customer, show_edit, save_edit]
+routes = [
+    show_list,
+    show_new,
+    save_new,
+    show_customer,
+    show_edit,
+    save_edit,
+    stream_customer,
+    *deciding_routes,
+]
 nav = [NavEntry("Customers", "/customers", "users", order=40)]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from portal.customers.queries import CustomerDetail
+from portal.customers.details import CustomerDetail
 from portal.customers.services import CustomerProfile
 from portal.web.forms import Form, Problems, email_problem
 
-FIELDS = ("name", "email", "version", "form_key", "then")
+FIELDS = ("name", "email", "address", "tax_id", "version", "form_key", "then")
 LONGEST_NAME = 200
+LONGEST_ADDRESS = 500
+LONGEST_TAX_ID = 50
+MOST_LINES = 6
+"""So many lines of an address have room in the window of an envelope."""
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,6 +24,8 @@ class CustomerInput:
 
     name: str = ""
     email: str = ""
+    address: str = ""
+    tax_id: str = ""
     version: str = ""
     form_key: str = ""
     then: str = ""
@@ -41,7 +47,9 @@ def read_input(form: Form) -> CustomerInput:
 
 def stored_input(customer: CustomerDetail) -> CustomerInput:
     """The form of a stored customer."""
-    return CustomerInput(customer.name, customer.email, customer.updated_at.isoformat())
+    return CustomerInput(
+        customer.name, customer.email, customer.address, customer.tax_id, customer.updated_at.isoformat()
+    )
 
 
 def parse_input(given: CustomerInput) -> CustomerProfile:
@@ -55,5 +63,17 @@ def parse_input(given: CustomerInput) -> CustomerProfile:
     too_long = len(given.name) > LONGEST_NAME
     problems.add("name", f"Use at most {LONGEST_NAME} characters." if too_long else None)
     problems.add("email", email_problem(given.email) if given.email else None)
+    lines = [line for line in (" ".join(line.split()) for line in given.address.splitlines()) if line]
+    problems.add("address", _address_problem(lines))
+    too_long = len(given.tax_id) > LONGEST_TAX_ID
+    problems.add("tax_id", f"Use at most {LONGEST_TAX_ID} characters." if too_long else None)
     problems.raise_if_any()
-    return CustomerProfile(given.name, given.email)
+    return CustomerProfile(given.name, given.email, "\n".join(lines), given.tax_id)
+
+
+def _address_problem(lines: list[str]) -> str | None:
+    if len(lines) > MOST_LINES:
+        return f"Use at most {MOST_LINES} lines."
+    if sum(map(len, lines)) > LONGEST_ADDRESS:
+        return f"Use at most {LONGEST_ADDRESS} characters."
+    return None

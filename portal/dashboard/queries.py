@@ -18,22 +18,48 @@ COLLECTED = """
 SELECT currency,
        coalesce(sum(amount_minor) FILTER (WHERE occurred_at >= $2), 0)::bigint AS now_minor,
        coalesce(sum(amount_minor) FILTER (WHERE occurred_at < $2), 0)::bigint AS before_minor
-  FROM payment WHERE mode = $1 AND occurred_at >= $3 GROUP BY currency
+  FROM payment WHERE mode = $1 AND occurred_at >= $3 AND kind <> 'credit' GROUP BY currency
 """
 OWED = """
 SELECT currency,
-       sum(total_minor - amount_paid_minor)::bigint AS owed_minor, count(*) AS owed,
-       coalesce(sum(total_minor - amount_paid_minor)
-                FILTER (WHERE due_date < $2 AND status <> 'processing'), 0)::bigint AS late_minor,
-       count(*) FILTER (WHERE due_date < $2 AND status <> 'processing') AS late
-  FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid', 'processing') GROUP BY currency
+       sum(due_minor)::bigint AS owed_minor, count(*) AS owed,
+       coalesce(sum(due_minor) FILTER (WHERE shown = 'past_due'), 0)::bigint AS late_minor,
+       count(*) FILTER (WHERE shown = 'past_due') AS late
+  FROM (SELECT currency, total_minor - amount_paid_minor - amount_returned_minor AS due_minor,
+               shown_invoice_status(
+                   status, due_date, origin = 'provider' AND due_date IS NULL AND attempts > 0, $2) AS shown
+          FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid', 'processing')) i
+ GROUP BY currency
 """
 ATTENTION = """
 SELECT (SELECT count(*) FROM webhook_event WHERE state = 'parked') AS parked,
        (SELECT count(*) FROM sync_task WHERE state IN ('failed', 'unknown')) AS unsent,
+       (SELECT a.plugin || '/sync?account=' || a.id
+         FROM sync_task t JOIN connected_account a ON a.id = t.account
+         WHERE t.state IN ('failed', 'unknown') ORDER BY t.id LIMIT 1) AS unsent_page,
        (SELECT count(*) FROM connected_account WHERE state IN ('needs_attention', 'broken')) AS troubled,
        (SELECT count(*) FROM invoice WHERE status IN ('open', 'partly_paid') AND mode = $1
-           AND due_date < ($2::date - 30)) AS very_late
+           AND due_date < ($2::date - 30)) AS very_late,
+       (SELECT count(*) FROM dispute WHERE mode = $1 AND status LIKE '%needs_response') AS disputes,
+       (SELECT invoice FROM dispute WHERE mode = $1 AND status LIKE '%needs_response'
+         ORDER BY respond_by NULLS LAST, id LIMIT 1) AS disputed_invoice,
+       (SELECT count(*) FROM refund WHERE mode = $1 AND status IN ('failed', 'requires_action')
+           AND changed_at > now() - interval '30 days') AS refunds,
+       (SELECT invoice FROM refund WHERE mode = $1 AND status IN ('failed', 'requires_action')
+           AND changed_at > now() - interval '30 days' ORDER BY id DESC LIMIT 1) AS refund_invoice,
+       (SELECT count(*) FROM mail_message WHERE state = 'failed'
+           AND created_at > now() - interval '30 days') AS unmailed,
+       (SELECT subject_id FROM mail_message WHERE state = 'failed' AND subject_kind = 'invoice'
+           AND created_at > now() - interval '30 days' ORDER BY id DESC LIMIT 1) AS unmailed_invoice,
+       (SELECT count(*) FROM sync_difference WHERE state = 'open' AND kind = 'conflict') AS conflicts,
+       (SELECT a.plugin FROM sync_difference d JOIN connected_account a ON a.id = d.account
+         WHERE d.state = 'open' AND d.kind = 'conflict' ORDER BY d.id LIMIT 1) AS conflict_plugin
+"""
+# Events that could not be handled have a count of their own.
+ALARMS = """
+SELECT a.id, a.plugin, a.title, a.mode, h.words
+FROM health_alarm h JOIN connected_account a ON a.id = h.account
+WHERE a.state <> 'disconnected' AND h.code <> 'parked' ORDER BY h.raised_at DESC, h.id LIMIT 5
 """
 
 
@@ -71,13 +97,38 @@ class Attention:
 
     parked: int
     unsent: int
+    unsent_page: str | None
+    """The account whose page has the oldest of them: its plugin and query."""
     troubled: int
     very_late: int
+    disputes: int
+    """Customers' banks that wait for an answer."""
+    disputed_invoice: int | None
+    """The one to answer first."""
+    refunds: int
+    """Refunds of the last 30 days that failed or wait for somebody."""
+    refund_invoice: int | None
+    unmailed: int
+    """Mail of the last 30 days that could not be delivered."""
+    unmailed_invoice: int | None
+    conflicts: int
+    """Values that both sides tell differently."""
+    conflict_plugin: str | None
+    """Whose page has the oldest of them."""
 
     @property
     def nothing(self) -> bool:
         """Whether all is well."""
-        return not (self.parked or self.unsent or self.troubled or self.very_late)
+        return not (
+            self.parked
+            or self.unsent
+            or self.troubled
+            or self.very_late
+            or self.disputes
+            or self.refunds
+            or self.unmailed
+            or self.conflicts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +178,19 @@ async def read_figures(mode: str, period: Period, *, currency: str) -> Figures:
         late=sums(due, "late_minor"),
         late_count=sum(row["late"] for row in due),
     )
+
+
+async def read_alarms() -> list[tuple[str, str]]:
+    """What is wrong with connections, in words, and the page that says what to do."""
+    async with connection() as held:
+        rows = await held.fetch(ALARMS)
+    return [
+        (
+            f"{row['title']} ({row['mode']}): {row['words']}",
+            f"/settings/connected-accounts/{row['plugin']}?account={row['id']}",
+        )
+        for row in rows
+    ]
 
 
 async def read_attention(mode: str, period: Period) -> Attention:

@@ -44,19 +44,24 @@ class Transaction(PostgresTransaction):
 
     connection: Connection
 
-    def __init__(self, engine: PostgresEngine) -> None:
+    def __init__(self, engine: PostgresEngine, given: Connection | None = None) -> None:
         super().__init__(engine)
+        self._given = given
         self.committed: list[AfterCommit] = []
 
     async def __aenter__(self) -> Transaction:  # noqa: PYI034 - a nested one hands out its parent
         if self._parent is not None:
+            if self._given not in (None, self._parent.connection):
+                raise RuntimeError(
+                    "a transaction is open on another connection: this one would not be part of it"
+                )
             return self._parent  # type: ignore[return-value]  # parents are made by this class alone
-        self.connection = await acquire()
+        self.connection = self._given or await acquire()
         try:
             self.transaction = self.connection.transaction()
             await self.begin()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
         except BaseException:
-            await _release(self.connection)
+            await self._give_back()
             raise
         self.context = self.engine.current_transaction.set(self)
         return self
@@ -73,15 +78,23 @@ class Transaction(PostgresTransaction):
                 await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
         finally:
             self.engine.current_transaction.reset(self.context)
-            await _release(self.connection)
+            await self._give_back()
         if self._committed:
             for call in self.committed:
                 await call()
         return False
 
+    async def _give_back(self) -> None:
+        if self._given is None:
+            await _release(self.connection)
+
+    async def rollback(self) -> None:
+        """Undo everything now; leaving the block then commits nothing."""
+        await super().rollback()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
+
     async def _undo(self) -> None:
         if not self._rolled_back and not self.connection.is_closed():
-            await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it untyped
+            await self.rollback()
 
 
 async def after_commit(call: AfterCommit) -> None:
@@ -96,6 +109,11 @@ async def after_commit(call: AfterCommit) -> None:
 def transaction() -> Transaction:
     """One transaction for Piccolo queries and for raw ones on its `connection`."""
     return Transaction(current_engine())
+
+
+def transaction_on(held: Connection) -> Transaction:
+    """The same on a connection that the caller holds and keeps."""
+    return Transaction(current_engine(), held)
 
 
 @asynccontextmanager

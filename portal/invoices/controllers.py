@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any
 
 from litestar import Response, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 
 from portal.audit.services import person_actor
-from portal.contract.facts import Mode
 from portal.errors import Conflict
 from portal.invoices import services
 from portal.invoices.draft_controllers import routes as draft_routes
+from portal.invoices.list_controllers import routes as list_routes
 from portal.invoices.live_controllers import stream_invoice
-from portal.invoices.queries import InvoiceFilter, Tab, count_invoices, list_invoices
-from portal.invoices.views import invoice_context, today_of
+from portal.invoices.views import invoice_context
 from portal.web.forms import read_form
 from portal.web.guards import require_role
-from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
-from portal.web.request import PortalRequest, Role
+from portal.web.request import PortalRequest
 from portal.web.responses import page, redirect
-
-LONGEST_SEARCH: Final = 100
-
-
-@get("/invoices", name="invoices")
-async def show_list(
-    request: PortalRequest,
-    tab: FromQuery[str] = "all",
-    q: FromQuery[str] = "",
-    page_at: FromQuery[str] = "",
-    *,
-    mode: FromQuery[str] = "",
-) -> Response[str]:
-    """The list, or its table alone for htmx. Beside a live connection test invoices have their own list."""
-    shown = request.shown_mode(mode)
-    wanted = InvoiceFilter(
-        today_of(request), _tab(tab), q.strip()[:LONGEST_SEARCH], Mode(shown) if shown else None
-    )
-    found = await list_invoices(wanted, read_cursor(page_at))
-    return page(
-        request,
-        "invoices/list.html",
-        fragment="invoices/_list_update.html",
-        wanted=wanted,
-        found=found,
-        tabs=Tab,
-        counts=await count_invoices(wanted.today, wanted.mode),
-        address=partial(_address, mode=wanted.mode),
-        modes=_modes(wanted) if wanted.mode and request.visit.has_test else [],
-        may_write=request.user.role.covers(Role.ADMIN),
-    )
 
 
 @get("/invoices/{invoice_id:int}", name="invoice")
@@ -119,32 +84,8 @@ def _sorry(request: PortalRequest, invoice_id: int, error: Conflict) -> Response
     return redirect(request, f"/invoices/{invoice_id}", notice=words, tone="warn")
 
 
-def _tab(text: str) -> Tab:
-    return Tab(text) if text in list(Tab) else Tab.ALL
-
-
-def _modes(wanted: InvoiceFilter) -> list[tuple[str, str, Mode]]:
-    """Label and address of the list in each mode, live first."""
-    return [
-        (mode.value.capitalize(), _address(wanted.tab, wanted.search, mode=mode), mode)
-        for mode in (Mode.LIVE, Mode.TEST)
-    ]
-
-
-def _address(tab: Tab, search: str, cursor: str = "", *, mode: Mode | None = None) -> str:
-    """The list's address; what says nothing is left out."""
-    values = {
-        "tab": "" if tab is Tab.ALL else tab.value,
-        "q": search,
-        "mode": Mode.TEST.value if mode is Mode.TEST else "",
-        "page_at": cursor,
-    }
-    query = urlencode({name: value for name, value in values.items() if value})
-    return f"/invoices?{query}" if query else "/invoices"
-
-
 routes = [
-    show_list,
+    *list_routes,
     show_invoice,
     stream_invoice,
     finalise_invoice,

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from portal.audit.services import Actor, record
-from portal.contract.errors import EventQuarantined
+from portal.audit.sources import Source
 from portal.contract.facts import (
     AttemptsUnderWay,
-    Fact,
+    CollectionSeen,
+    CreditSeen,
+    DisputeSeen,
     InvoiceClosed,
+    InvoiceFact,
     InvoicePublished,
-    Mode,
     PaymentFailed,
     PaymentProcessing,
     PaymentSucceeded,
+    RefundSeen,
 )
 from portal.database.transaction import Connection
-from portal.invoices.rules import InvoiceStatus, Standing, next_status
+from portal.invoices.late_failures import is_open_again, under_way_of, write_of_failure
+from portal.invoices.returns import apply_return
+from portal.invoices.rows import LockedInvoice, lock_invoice
+from portal.invoices.rules import InvoiceStatus, Standing, collection_words, next_status
+from portal.invoices.told_back import without_told_back
 from portal.money import Money
 from portal.payments.services import (
     Attempt,
@@ -29,91 +36,65 @@ from portal.payments.services import (
     record_entry,
     sums_of,
 )
-from portal.sync.services import queue_task
-from portal.web.live import announce
-
-InvoiceFact = (
-    PaymentSucceeded | PaymentProcessing | PaymentFailed | AttemptsUnderWay | InvoiceClosed | InvoicePublished
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who says so: the connection whose provider the facts come from."""
-
-    account_id: int
-    mode: Mode
-    actor: Actor
-
-
-@dataclass(frozen=True, slots=True)
-class _Invoice:
-    id: int
-    number: str
-    status: InvoiceStatus
-    currency: str
-    total_minor: int
-    closed: InvoiceStatus | None
+from portal.sync.queueing import TOLD_ON_INVOICE, queue_task
 
 
 async def apply_invoice_facts(
-    connection: Connection, source: Source, invoice_id: int, facts: Sequence[Fact]
+    connection: Connection, source: Source, invoice_id: int, facts: Sequence[InvoiceFact]
 ) -> str:
-    """Apply facts about one invoice inside the caller's transaction; returns what changed, as a sentence.
+    """Apply facts to one invoice inside the caller's transaction; returns what changed, as a sentence.
 
-    The invoice's row is locked first, so two callers take turns. Repeated facts change nothing.
+    Whatever invoice they name, they are about this one. Its row is locked first, so two callers take turns.
+    Repeated facts change nothing. What is noted of them stays with the source: write it at the end.
 
     Raises:
         EventQuarantined: the invoice belongs to another connection or mode, or the currency differs.
     """
-    invoice = await _lock(connection, source, invoice_id)
+    invoice = await lock_invoice(connection, source, invoice_id)
+    facts = [replace(fact, invoice_id=invoice.id) for fact in facts]
+    facts = await without_told_back(connection, invoice_id, facts)
+    if any(isinstance(fact, PaymentProcessing) for fact in facts):
+        invoice = replace(invoice, under_way=True)
+    awaited = await under_way_of(connection, invoice)
     said = [words for fact in facts if (words := await _apply(connection, source, invoice, fact))]
-    status = await _settle(connection, invoice, facts)
+    status = await settle(connection, invoice, facts)
+    if is_open_again(invoice.status, status):
+        await write_of_failure(connection, source, invoice_id, facts, awaited=awaited)
     if status is InvoiceStatus.VOID:
         await _void_the_copy(connection, source, invoice, facts)
     if status is not invoice.status:
         said.append(f"{invoice.number} is {status.value.replace('_', ' ')}.")
     if said:
-        await announce(connection, f"invoice:{invoice_id}")
+        source.announce(f"invoice:{invoice_id}")
     return " ".join(said)
 
 
-async def _lock(connection: Connection, source: Source, invoice_id: int) -> _Invoice:
-    row = await connection.fetchrow(
-        """
-        SELECT id, coalesce(number, '') AS number, status, currency, total_minor
-        FROM invoice WHERE id = $1 AND account = $2 AND mode = $3 FOR UPDATE
-        """,
-        invoice_id,
-        source.account_id,
-        source.mode.value,
-    )
-    if row is None:
-        raise EventQuarantined("The invoice belongs to another connection.")
-    status = InvoiceStatus(row["status"])
-    closed = status if status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE) else None
-    return _Invoice(row["id"], row["number"], status, row["currency"], row["total_minor"], closed)
-
-
-async def _apply(connection: Connection, source: Source, invoice: _Invoice, fact: Fact) -> str:
+async def _apply(connection: Connection, source: Source, invoice: LockedInvoice, fact: InvoiceFact) -> str:
+    words = ""
     match fact:
         case PaymentSucceeded():
-            return await _received(connection, source, invoice, fact)
+            words = await _received(connection, source, invoice, fact)
         case PaymentProcessing():
-            return await _under_way(connection, source, invoice, fact)
+            words = await _under_way(connection, source, invoice, fact)
         case PaymentFailed():
-            return await _failed(connection, source, invoice, fact)
+            words = await _failed(connection, source, invoice, fact)
         case AttemptsUnderWay():
-            await close_other_attempts(connection, invoice.id, fact.attempt_ids)
+            if invoice.under_way:
+                await close_other_attempts(connection, invoice.id, fact.attempt_ids)
         case InvoicePublished():
-            return await _published(connection, source, invoice, fact)
-    return ""
+            words = await _published(connection, source, invoice, fact)
+        case CollectionSeen():
+            words = _collected(invoice, fact)
+        case RefundSeen() | CreditSeen() | DisputeSeen():
+            words = await apply_return(connection, source, invoice, fact)
+    return words
 
 
-async def _received(connection: Connection, source: Source, invoice: _Invoice, fact: PaymentSucceeded) -> str:
-    _same_currency(invoice, fact.amount)
-    if fact.attempt_id:
-        await record_attempt(connection, _attempt(source, fact, fact.attempt_id, "succeeded"))
+async def _received(
+    connection: Connection, source: Source, invoice: LockedInvoice, fact: PaymentSucceeded
+) -> str:
+    invoice.must_match(fact.amount, "A payment")
+    attempt = _attempt(source, fact, fact.attempt_id, "succeeded") if fact.attempt_id else None
     entry = LedgerEntry(
         invoice_id=invoice.id,
         account_id=source.account_id,
@@ -124,92 +105,127 @@ async def _received(connection: Connection, source: Source, invoice: _Invoice, f
         occurred_at=fact.occurred_at,
         method=fact.method,
     )
-    recorded = await record_entry(connection, entry)
+    recorded = await record_entry(connection, entry, attempt)
     if recorded is not Recorded.ADDED:
         return f"It was paid by {fact.method}." if recorded is Recorded.COMPLETED else ""
-    by = f" by {fact.method}" if fact.method else ""
-    words = f"Received {fact.amount.format()}{by}."
-    await _note(
-        connection, source, invoice, ("payment.received", words), details={"payment": fact.external_id}
-    )
+    words = received_words(fact.amount, fact.method)
+    source.note(("payment.received", words), ("invoice", invoice.id), {"payment": fact.external_id})
     return words
 
 
+def received_words(amount: Money, method: str | None) -> str:
+    """A payment as a sentence."""
+    return f"Received {amount.format()} by {method}." if method else f"Received {amount.format()}."
+
+
 async def _under_way(
-    connection: Connection, source: Source, invoice: _Invoice, fact: PaymentProcessing
+    connection: Connection, source: Source, invoice: LockedInvoice, fact: PaymentProcessing
 ) -> str:
-    _same_currency(invoice, fact.amount)
+    invoice.must_match(fact.amount, "A payment")
     attempt = _attempt(source, fact, fact.attempt_id, "processing")
     if not await record_attempt(connection, attempt):
         return ""
     words = f"A payment of {fact.amount.format()} is under way."
-    await _note(
-        connection, source, invoice, ("payment.processing", words), details={"attempt": fact.attempt_id}
-    )
+    source.note(("payment.processing", words), ("invoice", invoice.id), {"attempt": fact.attempt_id})
     return words
 
 
-async def _failed(connection: Connection, source: Source, invoice: _Invoice, fact: PaymentFailed) -> str:
+async def _failed(connection: Connection, source: Source, invoice: LockedInvoice, fact: PaymentFailed) -> str:
     attempt = _attempt(source, fact, fact.attempt_id, "failed")
     if not await record_attempt(connection, attempt):
         return ""
     words = f"A payment of {fact.amount.format()} failed: {fact.reason}"
     details = {"attempt": fact.attempt_id, "code": fact.code}
-    await _note(connection, source, invoice, ("payment.failed", words), details=details)
+    source.note(("payment.failed", words), ("invoice", invoice.id), details)
     return words
 
 
 async def _published(
-    connection: Connection, source: Source, invoice: _Invoice, fact: InvoicePublished
+    connection: Connection, source: Source, invoice: LockedInvoice, fact: InvoicePublished
 ) -> str:
+    told = (fact.external_id, fact.external_number or "", fact.hosted_url or "")
+    if invoice.copy == (*told, "in_step"):
+        return ""
     changed = await connection.fetchval(
-        """
-        UPDATE invoice SET external_id = $2, external_number = $3, hosted_url = $4, sync_state = 'in_step',
-               sync_error = '', synced_at = now()
-        WHERE id = $1 AND (external_id IS NULL OR external_id = $2)
-          AND (external_id, external_number, hosted_url, sync_state)
-              IS DISTINCT FROM ($2, $3, $4, 'in_step')
-        RETURNING external_id
-        """,
-        invoice.id,
-        fact.external_id,
-        fact.external_number or "",
-        fact.hosted_url or "",
+        _PUBLISH, invoice.id, *told, list(TOLD_ON_INVOICE - {"publish_invoice"})
     )
     if changed is None:
         return ""
     words = f"{source.actor.name} has the invoice as {fact.external_number or fact.external_id}."
-    await _note(
-        connection, source, invoice, ("invoice.published", words), details={"external_id": fact.external_id}
-    )
+    source.note(("invoice.published", words), ("invoice", invoice.id), {"external_id": fact.external_id})
     return words
 
 
-async def _settle(connection: Connection, invoice: _Invoice, facts: Sequence[Fact]) -> InvoiceStatus:
-    """Decide the status from the rows and store it."""
+def _collected(invoice: LockedInvoice, fact: CollectionSeen) -> str:
+    now = (fact.attempts, fact.next_attempt_at, fact.failure)
+    return collection_words(*now) if now != invoice.collection and (now[1] or now[2]) else ""
+
+
+async def settle(
+    connection: Connection, invoice: LockedInvoice, facts: Sequence[InvoiceFact]
+) -> InvoiceStatus:
+    """Decide the status from the rows, and store it with what the facts say of the collection."""
     if invoice.status is InvoiceStatus.DRAFT:
+        await _store(connection, invoice, (invoice.status, 0, 0), facts)
         return invoice.status
-    closed = _closed(invoice, facts)
     sums = await sums_of(connection, invoice.id)
     status = next_status(
-        Standing(invoice.total_minor, sums.received_minor, sums.returned_minor, sums.processing, closed)
+        Standing(
+            invoice.total_minor,
+            sums.received_minor,
+            sums.returned_minor,
+            sums.processing,
+            _closed(invoice, facts),
+            sums.held_minor,
+            sums.credited_minor,
+        )
     )
-    paid = max(sums.received_minor - sums.returned_minor, 0)
-    await connection.execute(
-        """
-        UPDATE invoice SET status = $2, amount_paid_minor = $3, version = version + 1,
-               paid_at = CASE WHEN $2 = 'paid' THEN coalesce(paid_at, now()) ELSE paid_at END,
-               voided_at = CASE WHEN $2 = 'void' THEN coalesce(voided_at, now()) ELSE voided_at END
-        WHERE id = $1 AND (status, amount_paid_minor) IS DISTINCT FROM ($2, $3::bigint)
-        """,
-        invoice.id,
-        status.value,
-        paid,
-    )
+    settled = sums.received_minor + sums.credited_minor
+    paid, returned = max(settled - sums.returned_minor, 0), min(sums.returned_minor, settled)
+    await _store(connection, invoice, (status, paid, returned), facts)
     return status
 
 
-def _closed(invoice: _Invoice, facts: Sequence[Fact]) -> InvoiceStatus | None:
+async def _store(
+    connection: Connection,
+    invoice: LockedInvoice,
+    standing: tuple[InvoiceStatus, int, int],
+    facts: Sequence[InvoiceFact],
+) -> None:
+    seen = next((fact for fact in reversed(facts) if isinstance(fact, CollectionSeen)), None)
+    now = (seen.attempts, seen.next_attempt_at, seen.failure) if seen else invoice.collection
+    if standing == (invoice.status, *(invoice.amounts or ())) and now == invoice.collection:
+        return
+    status, paid, returned = standing
+    closed_at = next((fact.occurred_at for fact in facts if isinstance(fact, InvoiceClosed)), None)
+    await connection.execute(
+        _STORE,
+        invoice.id,
+        status.value,
+        paid,
+        returned,
+        closed_at or datetime.now(UTC),
+        *(now if now != invoice.collection else (None, None, None)),
+    )
+
+
+_STORE = """
+UPDATE invoice i SET status = $2, amount_paid_minor = $3, amount_returned_minor = $4, version = version + 1,
+       voided_at = CASE WHEN $2 = 'void' THEN coalesce(voided_at, $5) ELSE voided_at END,
+       paid_at = CASE WHEN $2 = 'paid' THEN coalesce(paid_at, (
+           SELECT max(occurred_at) FROM payment p
+           WHERE p.invoice = i.id AND p.kind IN ('payment', 'offline', 'credit')), now())
+           WHEN $2 = 'refunded' THEN paid_at END,
+       attempts = coalesce($6::bigint, attempts),
+       next_attempt_at = CASE WHEN $6::bigint IS NULL THEN next_attempt_at ELSE $7::timestamptz END,
+       collection_failure = coalesce($8::text, collection_failure)
+WHERE id = $1
+      AND ($6::bigint IS NOT NULL OR (status, amount_paid_minor, amount_returned_minor)
+                             IS DISTINCT FROM ($2, $3::bigint, $4::bigint))
+"""
+
+
+def _closed(invoice: LockedInvoice, facts: Sequence[InvoiceFact]) -> InvoiceStatus | None:
     """Who declared what: void is for good, whatever else the provider says of its copy."""
     if invoice.closed is InvoiceStatus.VOID:
         return invoice.closed
@@ -217,35 +233,17 @@ def _closed(invoice: _Invoice, facts: Sequence[Fact]) -> InvoiceStatus | None:
 
 
 async def _void_the_copy(
-    connection: Connection, source: Source, invoice: _Invoice, facts: Sequence[Fact]
+    connection: Connection, source: Source, invoice: LockedInvoice, facts: Sequence[InvoiceFact]
 ) -> None:
     """Ask for the provider's copy to be voided when it is open though ours is void.
 
-    Somebody voided the invoice while it was on its way: the copy came into being afterwards.
+    Somebody voided the invoice while it was on its way: the copy came into being afterwards. One that is paid
+    stays so, also when its bank took the money back: each answer would be a reason to ask again.
     """
-    there = any(isinstance(fact, InvoicePublished) for fact in facts)
+    there = any(isinstance(fact, InvoicePublished) and fact.status != "paid" for fact in facts)
     void_there = any(isinstance(fact, InvoiceClosed) and fact.status == "void" for fact in facts)
     if there and not void_there:
         await queue_task(connection, account_id=source.account_id, kind="void_invoice", subject_id=invoice.id)
-
-
-async def _note(
-    connection: Connection,
-    source: Source,
-    invoice: _Invoice,
-    what: tuple[str, str],
-    *,
-    details: dict[str, str],
-) -> None:
-    await record(
-        connection,
-        actor=source.actor,
-        action=what[0],
-        words=what[1],
-        subject=("invoice", str(invoice.id)),
-        mode=source.mode.value,
-        details=details,
-    )
 
 
 def _attempt(
@@ -266,9 +264,14 @@ def _attempt(
     )
 
 
-def _same_currency(invoice: _Invoice, amount: Money) -> None:
-    if amount.currency != invoice.currency:
-        raise EventQuarantined(
-            f"A payment in {amount.currency.upper()} was reported "
-            f"for an invoice in {invoice.currency.upper()}."
-        )
+_PUBLISH = """
+UPDATE invoice i SET external_id = $2, external_number = $3, hosted_url = $4, sync_state = step.after,
+       sync_error = CASE step.after WHEN 'in_step' THEN '' ELSE i.sync_error END, synced_at = now()
+FROM (SELECT CASE WHEN EXISTS (SELECT FROM sync_task WHERE kind = ANY ($5::text[]) AND subject_id = $1
+                               AND state <> 'done') THEN sync_state ELSE 'in_step' END AS after
+      FROM invoice WHERE id = $1 LIMIT 1) AS step
+WHERE i.id = $1 AND (i.external_id IS NULL OR i.external_id = $2)
+  AND (i.external_id, i.external_number, i.hosted_url, i.sync_state) IS DISTINCT FROM ($2, $3, $4, step.after)
+RETURNING i.external_id
+"""
+"""What else the provider has to hear of it, or refused to, keeps the invoice out of step."""

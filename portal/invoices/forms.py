@@ -1,65 +1,23 @@
-"""The invoice form: read as typed, shown again as typed, and judged line by line."""
+"""The invoice form, judged: what is typed becomes a draft, or a sentence beside its field. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
-from portal.invoices.details import InvoiceDetail, shown_rate
-from portal.invoices.rules import DraftLine, Totals, totals
-from portal.invoices.services import DraftInvoice
-from portal.money import Money, MoneyError, is_currency, parse_money
-from portal.web.forms import Form, Problems
+from portal.errors import InvalidInput
+from portal.invoices.drafts import DraftInvoice
+from portal.invoices.inputs import AMOUNT, NO_DUE_DATE, ON_A_DATE, InvoiceInput, LineInput
+from portal.invoices.sums import Discount, DraftLine, Totals, discount_title, totals
+from portal.money import Money, MoneyError, example_amount, is_currency, parse_money, total
+from portal.web.forms import Problems
 
-ROWS_WITHOUT_SCRIPTS = 5
-MOST_LINES = 100
 LARGEST_QUANTITY = 999_999
 LARGEST_TOTAL = 99_999_999
 LONGEST_TEXT = 500
-LINE_FIELD = re.compile(r"line-(\d{1,3})-(description|quantity|unit|tax|spare)")
-FIELDS = ("customer", "currency", "due_date", "memo", "footer", "version", "form_key", "do", "line-*")
-CURRENCIES = tuple(
-    """usd eur gbp aed aud bhd brl cad chf clp cny cop czk dkk hkd huf idr ils inr isk jod jpy krw kwd mxn myr
-    nok nzd omr pen php pln pyg ron sar sek sgd thb tnd try twd uah ugx vnd xaf xof zar""".split()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class LineInput:
-    """One row of the table, as typed. `spare`: shown only where scripts cannot add rows."""
-
-    description: str = ""
-    quantity: str = "1"
-    unit: str = ""
-    tax: str = "0"
-    spare: bool = False
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was typed that would make a line."""
-        return not self.description and not self.unit
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceInput:
-    """The whole form, as typed."""
-
-    customer: str = ""
-    currency: str = "usd"
-    due_date: str = ""
-    memo: str = ""
-    footer: str = ""
-    version: str = ""
-    form_key: str = ""
-    lines: tuple[LineInput, ...] = field(default=())
-
-    @property
-    def currency_locked(self) -> bool:
-        """Whether amounts were typed: they mean something in this currency alone."""
-        return any(line.unit for line in self.lines)
+LONGEST_NAME = 60
+LONGEST_TERMS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,86 +26,26 @@ class Preview:
 
     amounts: tuple[Money | None, ...]
     totals: Totals
+    discount_title: str
+    due: date | None
 
 
-def blank_input(currency: str, due: date, *, customer: str = "", form_key: str = "") -> InvoiceInput:
-    """The form of a new invoice: one row, and more of them for browsers without scripts."""
-    spare = (LineInput(spare=True),) * (ROWS_WITHOUT_SCRIPTS - 1)
-    return InvoiceInput(
-        customer=customer,
-        currency=currency,
-        due_date=due.isoformat(),
-        form_key=form_key,
-        lines=(LineInput(), *spare),
-    )
-
-
-def stored_input(invoice: InvoiceDetail) -> InvoiceInput:
-    """The form of a stored draft."""
-    lines = [
-        LineInput(line.description, str(line.quantity), line.unit.plain(), shown_rate(line.tax_rate))
-        for line in invoice.lines
-    ]
-    return InvoiceInput(
-        customer=str(invoice.customer_id),
-        currency=invoice.currency,
-        due_date=invoice.due_date.isoformat() if invoice.due_date else "",
-        memo=invoice.memo,
-        footer=invoice.footer,
-        version=str(invoice.version),
-        lines=tuple(lines),
-    )
-
-
-def read_input(form: Form) -> InvoiceInput:
-    """What was sent, as typed. Rows come in the order of their numbers; gaps are closed."""
-    rows: dict[int, dict[str, str]] = {}
-    for name in form.values:
-        if found := LINE_FIELD.fullmatch(name):
-            rows.setdefault(int(found[1]), {})[found[2]] = form.text(name)
-    lines = [
-        LineInput(
-            description=row.get("description", ""),
-            quantity=row.get("quantity", ""),
-            unit=row.get("unit", ""),
-            tax=row.get("tax", ""),
-            spare=bool(row.get("spare")),
-        )
-        for _, row in sorted(rows.items())[:MOST_LINES]
-    ]
-    names = ("customer", "currency", "due_date", "memo", "footer", "version", "form_key")
-    return InvoiceInput(**{name: form.text(name) for name in names}, lines=tuple(lines))
-
-
-def with_more_rows(given: InvoiceInput) -> InvoiceInput:
-    """The form with five more rows, for browsers without scripts."""
-    more = (LineInput(tax=_last_tax(given)),) * ROWS_WITHOUT_SCRIPTS
-    return replace(given, lines=(*given.lines, *more)[:MOST_LINES])
-
-
-def with_one_row(given: InvoiceInput) -> InvoiceInput:
-    """The form with one more row; the rows that only scriptless browsers see are gone."""
-    added = replace(given, lines=(*_seen(given), LineInput(tax=_last_tax(given))))
-    return replace(added, lines=added.lines[:MOST_LINES])
-
-
-def without_row(given: InvoiceInput, position: int) -> InvoiceInput:
-    """The form without one row; a form always keeps one."""
-    kept = tuple(line for index, line in enumerate(given.lines) if index != position)
-    seen = _seen(replace(given, lines=kept))
-    return replace(given, lines=seen or (LineInput(),))
-
-
-def preview(given: InvoiceInput) -> Preview:
+def preview(given: InvoiceInput, today: date) -> Preview:
     """Add up what can be read so far. An unknown currency counts as US dollars: nothing is stored."""
     currency = given.currency if is_currency(given.currency) else "usd"
     read = [_try_line(line, currency) for line in given.lines]
-    amounts = tuple(line.amount if line else None for line in read)
-    return Preview(amounts, totals([line for line in read if line], currency))
+    lines = [line for line in read if line]
+    discount = _read_discount(given, lines, currency, Problems())
+    return Preview(
+        amounts=tuple(line.amount if line else None for line in read),
+        totals=totals(lines, currency, discount),
+        discount_title=discount_title(discount.percent if discount else None),
+        due=_read_due(given, today, Problems()),
+    )
 
 
-def parse_input(given: InvoiceInput) -> DraftInvoice:
-    """What the form says, ready to be stored.
+def parse_input(given: InvoiceInput, today: date) -> DraftInvoice:
+    """What the form says, ready to be stored. Terms count from `today`.
 
     Raises:
         InvalidInput: with what to do, field by field (`line-0-unit` for the first line's price).
@@ -156,10 +54,11 @@ def parse_input(given: InvoiceInput) -> DraftInvoice:
     customer = _read_customer(given, problems)
     currency = given.currency if is_currency(given.currency) else ""
     problems.add("currency", None if currency else "Choose a currency.")
-    due = _read_due(given, problems)
+    due = _read_due(given, today, problems)
     _check_length(given, problems)
     lines = _read_lines(given, currency or "usd", problems)
-    if not problems.fields and totals(lines, currency).total.amount_minor > LARGEST_TOTAL:
+    discount = _read_discount(given, lines, currency or "usd", problems)
+    if not problems.fields and totals(lines, currency, discount).total.amount_minor > LARGEST_TOTAL:
         largest = Money(LARGEST_TOTAL, currency).format()
         problems.add(
             "line-0-unit", f"The total is more than {largest}, which is the most an invoice can ask for."
@@ -172,12 +71,26 @@ def parse_input(given: InvoiceInput) -> DraftInvoice:
         memo=given.memo,
         footer=given.footer,
         lines=tuple(lines),
+        discount=discount,
     )
 
 
-def default_due(today: date, terms_days: int) -> date:
-    """When a new invoice is due."""
-    return today + timedelta(days=terms_days)
+def typed_problems(given: InvoiceInput, today: date) -> dict[str, str]:
+    """What is wrong with fields that hold something: shown while others are still to be filled in."""
+    try:
+        parse_input(given, today)
+    except InvalidInput as refused:
+        typed = _typed_fields(given)
+        return {name: words for name, words in refused.fields.items() if name in typed}
+    return {}
+
+
+def _typed_fields(given: InvoiceInput) -> set[str]:
+    fields = {name for name in ("due_date", "discount", "memo", "footer") if getattr(given, name)}
+    for index, line in enumerate(given.lines):
+        typed = ("description", "quantity", "unit", "tax")
+        fields |= {f"line-{index}-{name}" for name in typed if getattr(line, name)}
+    return fields
 
 
 def _read_customer(given: InvoiceInput, problems: Problems) -> int:
@@ -187,11 +100,22 @@ def _read_customer(given: InvoiceInput, problems: Problems) -> int:
     return 0
 
 
-def _read_due(given: InvoiceInput, problems: Problems) -> date | None:
-    if not given.due_date:
+def _read_due(given: InvoiceInput, today: date, problems: Problems) -> date | None:
+    if given.terms == NO_DUE_DATE:
         return None
+    if given.terms in ("", ON_A_DATE):
+        problems.add("due_date", "Enter the due date." if given.terms and not given.due_date else None)
+        return _read_date(given.due_date, problems) if given.due_date else None
+    days = given.terms if given.terms.isascii() and given.terms.isdecimal() else ""
+    if not days or int(days[:5]) > LONGEST_TERMS:
+        problems.add("terms", "Choose when the invoice is due.")
+        return None
+    return today + timedelta(days=int(days[:5]))
+
+
+def _read_date(text: str, problems: Problems) -> date | None:
     try:
-        due = date.fromisoformat(given.due_date)
+        due = date.fromisoformat(text)
     except ValueError:
         problems.add("due_date", "Enter the due date as year, month, day, for example 2026-12-24.")
         return None
@@ -204,6 +128,32 @@ def _check_length(given: InvoiceInput, problems: Problems) -> None:
     for name in ("memo", "footer"):
         if len(getattr(given, name)) > LONGEST_TEXT:
             problems.add(name, f"Use at most {LONGEST_TEXT} characters.")
+
+
+def _read_discount(
+    given: InvoiceInput, lines: list[DraftLine], currency: str, problems: Problems
+) -> Discount | None:
+    if not given.discount:
+        return None
+    if given.discount_kind != AMOUNT:
+        percent = _percentage(given.discount)
+        if percent is None:
+            problems.add("discount", "Enter the discount in percent from 0 to 100, for example 10.")
+        return Discount(percent=percent) if percent else None
+    return _read_amount_off(given.discount, total([line.amount for line in lines], currency), problems)
+
+
+def _read_amount_off(text: str, most: Money, problems: Problems) -> Discount | None:
+    try:
+        amount = parse_money(text, most.currency)
+    except MoneyError as error:
+        problems.add("discount", str(error))
+        return None
+    if amount.amount_minor < 0:
+        problems.add("discount", "Enter a discount of 0 or more.")
+    if amount.amount_minor > most.amount_minor:
+        problems.add("discount", f"The discount is more than the lines come to, {most.format()}.")
+    return Discount(amount=amount) if amount.amount_minor > 0 else None
 
 
 def _read_lines(given: InvoiceInput, currency: str, problems: Problems) -> list[DraftLine]:
@@ -229,10 +179,10 @@ def _read_line(line: LineInput, currency: str, problems: Problems) -> DraftLine 
         problems.add("description", f"use at most {LONGEST_TEXT} characters.")
     quantity = _read_quantity(line.quantity, problems)
     unit = _read_unit(line.unit, currency, problems)
-    rate = _read_rate(line.tax, problems)
+    rate, name = _read_rate(line.tax, problems)
     if problems.fields or unit is None:
         return None
-    return DraftLine(line.description, quantity, unit, rate)
+    return DraftLine(line.description, quantity, unit, rate, name)
 
 
 def _read_quantity(text: str, problems: Problems) -> int:
@@ -244,7 +194,7 @@ def _read_quantity(text: str, problems: Problems) -> int:
 
 def _read_unit(text: str, currency: str, problems: Problems) -> Money | None:
     if not text:
-        problems.add("unit", "enter a price, for example 480.00.")
+        problems.add("unit", f"enter a price, for example {example_amount(currency)}.")
         return None
     try:
         unit = parse_money(text, currency)
@@ -257,28 +207,29 @@ def _read_unit(text: str, currency: str, problems: Problems) -> Money | None:
     return unit
 
 
-def _read_rate(text: str, problems: Problems) -> Decimal:
-    cleaned = text.removesuffix("%").strip().replace(",", ".") or "0"
-    try:
-        rate = Decimal(cleaned)
-    except InvalidOperation:
-        rate = Decimal(-1)
-    if not (rate.is_finite() and 0 <= rate <= 100 and rate == round(rate, 3)):
+def _read_rate(text: str, problems: Problems) -> tuple[Decimal, str]:
+    """The rate in percent, and what it is called: `19`, `19 %` and `19 VAT` are read."""
+    number, _, name = text.strip().partition(" ")
+    name = name.removeprefix("%").strip()
+    rate = _percentage(number or "0")
+    if rate is None:
         problems.add("tax", "enter the tax in percent from 0 to 100, for example 19 or 8.1.")
-        return Decimal(0)
-    return rate
+    if len(name) > LONGEST_NAME:
+        problems.add("tax", f"use at most {LONGEST_NAME} characters for the name of the tax.")
+    return rate or Decimal(0), name
+
+
+def _percentage(text: str) -> Decimal | None:
+    """From 0 to 100 with at most three digits after the point, or None."""
+    try:
+        rate = Decimal(text.strip().removesuffix("%").strip().replace(",", "."))
+    except InvalidOperation:
+        return None
+    fits = rate.is_finite() and 0 <= rate <= 100 and rate == round(rate, 3)
+    return (rate or Decimal(0)) if fits else None  # not -0, and not 0e999
 
 
 def _try_line(line: LineInput, currency: str) -> DraftLine | None:
     if not line.unit:
         return None
     return _read_line(replace(line, description=line.description or "…"), currency, Problems())
-
-
-def _seen(given: InvoiceInput) -> tuple[LineInput, ...]:
-    return tuple(replace(line, spare=False) for line in given.lines if not (line.spare and line.blank))
-
-
-def _last_tax(given: InvoiceInput) -> str:
-    typed: Iterable[str] = (line.tax for line in reversed(given.lines) if not line.blank)
-    return next(iter(typed), "0")

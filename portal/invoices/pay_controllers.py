@@ -7,27 +7,30 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.enums import MediaType
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from portal.accounts.services import AccountDisconnected
 from portal.contract.errors import AccountNotReady, ProviderError, ProviderUnavailable
-from portal.contract.plugin import PayPage
+from portal.contract.payables import PayPage
 from portal.errors import Conflict, PortalError
 from portal.finance.services import organisation
+from portal.invoices.links import BY_MERCHANT, note_opened
 from portal.invoices.pay_views import (
     Collector,
     PayState,
     collector_of,
     merchant_context,
-    note_opened,
     page_context,
     pay_page_of,
     state_of,
 )
 from portal.invoices.payable import PayLink, invoice_by_pay_token
+from portal.mail.servers import mail_ready
 from portal.queue.connections import DATABASE_FAILED
 from portal.security.headers import pay_csp
 from portal.settings import current_settings
@@ -51,8 +54,9 @@ async def show_page(token: FromPath[str], request: PortalRequest) -> Response[st
     """The invoice and the form to pay it; a wrong link tells nothing about any invoice."""
     link = await invoice_by_pay_token(token)
     if link is None:
-        return await _wrong_link(request)
-    await note_opened(link)
+        return await wrong_link(request)
+    if BY_MERCHANT not in request.query_params:
+        await note_opened(link.invoice.id)
     return await _answer(request, link, token, "pay/page.html")
 
 
@@ -61,7 +65,7 @@ async def show_return(token: FromPath[str], request: PortalRequest) -> Response[
     """Where a bank sends the customer back to. Its query is not believed: we look ourselves."""
     link = await invoice_by_pay_token(token)
     if link is None:
-        return await _wrong_link(request)
+        return await wrong_link(request)
     await _refresh(link)
     now = await invoice_by_pay_token(token) or link
     return await _answer(request, now, token, "pay/page.html", returned=True)
@@ -72,7 +76,7 @@ async def show_card(token: FromPath[str], request: PortalRequest) -> Response[st
     """The payment card alone, as it stands now."""
     link = await invoice_by_pay_token(token)
     if link is None:
-        return await _wrong_link(request)
+        return await wrong_link(request)
     return await _answer(request, link, token, "pay/_card.html")
 
 
@@ -127,9 +131,11 @@ async def _start(link: PayLink, collector: Collector, token: str) -> Response[di
     try:
         async with asyncio.timeout(PROVIDER_SECONDS):
             begun = await collector.plugin.start_payment(collector.account, link.invoice, settings)
-    except Conflict:
+    except Conflict as stop:
         now = await invoice_by_pay_token(token) or link
-        return Response({"state": state_of(now, collector).value}, status_code=409)
+        return Response(
+            {"state": state_of(now, collector).value, "message": _words_for_customers(stop)}, status_code=409
+        )
     except (ProviderError, TimeoutError) as error:
         return Response({"message": _words_for_customers(error)}, status_code=503)
     due = link.invoice.amount_due
@@ -146,7 +152,8 @@ async def _start(link: PayLink, collector: Collector, token: str) -> Response[di
 
 def _words_for_customers(error: Exception) -> str:
     """What to do, when it can help whoever pays. What a key lacks is for the merchant's eyes alone."""
-    if isinstance(error, ProviderUnavailable) and not isinstance(error, AccountNotReady):
+    merchants = isinstance(error, AccountNotReady | AccountDisconnected)
+    if isinstance(error, ProviderUnavailable | Conflict) and not merchants:
         return error.hint
     return ""
 
@@ -173,7 +180,7 @@ async def _answer(
     collector = await collector_of(link)
     state = state_of(link, collector)
     if state is PayState.EXPIRED:
-        return await _wrong_link(request)
+        return await wrong_link(request)
     # Whoever comes back from a bank's page keeps the script: it tidies the address.
     scripted = returned or state in FORM_STATES
     form = _with_addresses(pay_page_of(collector), request) if scripted else None
@@ -183,9 +190,20 @@ async def _answer(
     return _html(request, template, csp=form.csp if form else {}, state=state, context=context)
 
 
-async def _wrong_link(request: PortalRequest) -> Response[str]:
-    context = {**merchant_context(await organisation()), "renew_url": None}
+async def wrong_link(request: PortalRequest) -> Response[str]:
+    """The answer to a link that opens nothing: the same for every wrong, used up or expired one."""
+    token = quote(request.path_params["token"], safe="")
+    renew_url = f"/pay/{token}/new-link" if mail_ready(current_settings()) else None
+    context = {**merchant_context(await organisation()), "renew_url": renew_url}
     return _html(request, "pay/expired.html", csp={}, state=PayState.EXPIRED, context=context)
+
+
+async def new_link_asked(request: PortalRequest) -> Response[str]:
+    """The answer to everybody who asked for a new link, whatever became of it."""
+    context = {**merchant_context(await organisation()), "renew_url": None, "asked": True}
+    answer = _html(request, "pay/expired.html", csp={}, state=PayState.EXPIRED, context=context)
+    answer.status_code = 200
+    return answer
 
 
 def _html(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from portal.accounts.services import AccountDisconnected, load_account
+from portal.contract.accounts import Account
 from portal.contract.loading import plugin_by_id
-from portal.contract.plugin import Account, PayPage, Plugin
-from portal.database.transaction import connection
+from portal.contract.payables import PayPage
+from portal.contract.plugin import Plugin
 from portal.finance.services import Organisation, organisation
+from portal.invoices.pay_history import PayHistory, pay_history
 from portal.invoices.payable import PayLink
 from portal.invoices.rules import PAYABLE, InvoiceStatus
+from portal.invoices.sums import discount_title
+from portal.mail.servers import may_write_by_itself
 from portal.money import Money
 from portal.settings import current_settings
 
@@ -39,6 +44,15 @@ _SETTLED = {
     InvoiceStatus.VOID: PayState.VOID,
     InvoiceStatus.DRAFT: PayState.DRAFT,
 }
+PATHS = {
+    "start": "start",
+    "live": "live",
+    "card": "card",
+    "result": "refresh",
+    "pdf": "invoice.pdf",
+    "receipt": "receipt.pdf",
+}
+"""What the page asks for below its own address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +90,17 @@ def state_of(link: PayLink, collector: Collector | None) -> PayState:
 async def page_context(link: PayLink, state: PayState, page: PayPage | None, token: str) -> dict[str, Any]:
     """Everything the templates in `templates/pay/` need."""
     company = await organisation()
+    history = await pay_history(link.invoice.id, link.invoice.total.currency)
     return {
         **merchant_context(company, link.mode.value),
         "state": state.value,
-        "invoice": _invoice(link, company),
-        "payment": await _payment(link),
+        "invoice": _invoice(link, company) | _settled(link, history),
+        "payment": _payment(history, link),
+        "bank_return": history.returned_by_bank,
+        "hosted_url": _hosted_url(link, page),
+        "writes": may_write_by_itself(link.mode.value, current_settings()),
         "pay": page,
-        "urls": {
-            name: f"/pay/{token}/{path}"
-            for name, path in {"start": "start", "live": "live", "card": "card", "result": "refresh"}.items()
-        },
+        "urls": {name: f"/pay/{token}/{path}" for name, path in PATHS.items()},
     }
 
 
@@ -93,7 +108,9 @@ def merchant_context(company: Organisation | None, mode: str | None = None) -> d
     """The parts that even a wrong link shows: who asks for money."""
     name = company.name if company else "Portal"
     email = company.contact_email if company else ""
-    return {"merchant": {"name": name, "contact_email": email, "initial": name[:1].upper()}, "mode": mode}
+    logo = f"/merchant/{company.logo_digest}/logo.png" if company and company.logo_digest else None
+    merchant = {"name": name, "contact_email": email, "initial": name[:1].upper(), "logo_url": logo}
+    return {"merchant": merchant, "mode": mode}
 
 
 def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
@@ -110,10 +127,11 @@ def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
             for line in invoice.lines
         ],
         "subtotal": link.subtotal.format(),
-        "tax": invoice.tax.format() if invoice.tax.amount_minor else None,
+        "discount": invoice.discount.format() if invoice.discount.amount_minor else None,
+        "discount_title": discount_title(link.discount_percent),
+        "taxes": [(each.title, each.tax.format()) for each in link.taxes],
         "total": invoice.total.format(),
         "amount_due": invoice.amount_due.format(),
-        "amount_paid": link.amount_paid.format() if link.amount_paid.amount_minor else None,
         "due_at": invoice.due_at,
         "due_in_days": days,
         "issued_at": link.finalised_at,
@@ -121,38 +139,37 @@ def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
     }
 
 
-async def _payment(link: PayLink) -> dict[str, Any] | None:
+def _settled(link: PayLink, history: PayHistory) -> dict[str, str | None]:
+    """What was paid, what of it went back, and what was credited: from the total to what is left of it."""
+    currency = link.invoice.total.currency
+    received = link.amount_paid.amount_minor + link.amount_returned.amount_minor
+    parts = {
+        "amount_paid": Money(received - history.credited.amount_minor, currency),
+        "amount_returned": link.amount_returned,
+        "amount_credited": history.credited,
+    }
+    return {name: amount.format() if amount.amount_minor > 0 else None for name, amount in parts.items()}
+
+
+def _hosted_url(link: PayLink, page: PayPage | None) -> str | None:
+    """The provider's own page for this invoice, when its plugin vouches for the host."""
+    address = urlsplit(link.hosted_url)
+    if page is None or address.scheme != "https" or address.netloc not in page.hosted_on:
+        return None
+    return link.hosted_url
+
+
+def _payment(history: PayHistory, link: PayLink) -> dict[str, Any] | None:
     """The payment that the page tells of: the last one received, or the one under way."""
-    async with connection() as held:
-        row = await held.fetchrow(
-            """
-            SELECT amount_minor, currency, method, occurred_at, NULL::timestamptz AS expected_at,
-                   1 AS rank, id
-            FROM payment WHERE invoice = $1 AND amount_minor > 0
-            UNION ALL
-            SELECT amount_minor, currency, method, occurred_at, expected_at, 0 AS rank, id
-            FROM payment_attempt WHERE invoice = $1 AND state = 'processing'
-            ORDER BY rank, id DESC LIMIT 1
-            """,
-            link.invoice.id,
-        )
-    if row is None:
+    if history.payment is None:
         return None
     return {
-        "amount": Money(row["amount_minor"], row["currency"]).format(),
-        "method": row["method"],
-        "date": row["occurred_at"],
+        "amount": history.payment.amount.format(),
+        "method": history.payment.method,
+        "date": history.payment.date,
         "reference": link.invoice.number,
-        "expected_at": row["expected_at"],
+        "expected_at": history.payment.expected_at,
     }
-
-
-async def note_opened(link: PayLink) -> None:
-    """Remember when the customer last opened the link."""
-    async with connection() as held:
-        await held.execute(
-            "UPDATE invoice SET pay_link_opened_at = $2 WHERE id = $1", link.invoice.id, datetime.now(UTC)
-        )
 
 
 def pay_page_of(collector: Collector | None) -> PayPage | None:

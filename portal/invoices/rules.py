@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
-
-from portal.money import Money, total
 
 
 class InvoiceStatus(StrEnum):
@@ -25,41 +23,8 @@ class InvoiceStatus(StrEnum):
 
 PAYABLE = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PARTLY_PAID, InvoiceStatus.UNCOLLECTIBLE})
 """Statuses in which a customer may start a payment."""
-
-
-@dataclass(frozen=True, slots=True)
-class DraftLine:
-    """One line as it is typed: `quantity` times `unit`, taxed at `tax_rate` percent."""
-
-    description: str
-    quantity: int
-    unit: Money
-    tax_rate: Decimal = Decimal(0)
-
-    @property
-    def amount(self) -> Money:
-        """Without tax."""
-        return self.unit.times(self.quantity)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """`total` is `subtotal` and `tax` together."""
-
-    subtotal: Money
-    tax: Money
-    total: Money
-
-
-def totals(lines: Iterable[DraftLine], currency: str) -> Totals:
-    """Add the lines up. Tax is computed once for each rate, on the sum of its lines, half up."""
-    known = list(lines)
-    by_rate: dict[Decimal, Money] = {}
-    for line in known:
-        by_rate[line.tax_rate] = by_rate.get(line.tax_rate, Money(0, currency)) + line.amount
-    subtotal = total([line.amount for line in known], currency)
-    tax = total([amount.percent(rate) for rate, amount in by_rate.items()], currency)
-    return Totals(subtotal, tax, subtotal + tax)
+UNCOLLECTED = "i.origin = 'provider' AND i.due_date IS NULL AND i.attempts > 0"
+"""Of an invoice `i`, in SQL: the provider collects it by itself, and tried in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +37,106 @@ class Standing:
     processing: bool
     closed: InvoiceStatus | None
     """`VOID` or `UNCOLLECTIBLE` when somebody closed it."""
+    held_minor: int = 0
+    """The part of what went back that a bank holds until a dispute is decided."""
+    credited_minor: int = 0
+    """What was let go without money: it makes the debt less, and outweighs nothing that anybody declared."""
 
 
 def next_status(standing: Standing) -> InvoiceStatus:
-    """The status of a finalised invoice. Money that arrived outweighs what anybody declared."""
-    if standing.received_minor > 0 or standing.total_minor == 0:
+    """The status of a finalised invoice. Money that arrived outweighs what anybody declared.
+
+    A dispute that is not decided changes nothing yet: the customer paid, and the money may come back. One
+    that was lost reads like a refund: the customer has the money again, and owes nothing.
+    """
+    if standing.received_minor > 0 or standing.total_minor <= 0:
         return _status_of_paid(standing)
+    if standing.credited_minor >= standing.total_minor:
+        return InvoiceStatus.PAID
     if standing.closed is InvoiceStatus.VOID:
         return InvoiceStatus.VOID
     if standing.processing:
         return InvoiceStatus.PROCESSING
-    return standing.closed or InvoiceStatus.OPEN
+    untouched = InvoiceStatus.PARTLY_PAID if standing.credited_minor > 0 else InvoiceStatus.OPEN
+    return standing.closed or untouched
+
+
+def amount_due(total_minor: int, paid_minor: int, returned_minor: int) -> int:
+    """What is left to pay, never below nothing. What went back is not owed again."""
+    return max(total_minor - paid_minor - returned_minor, 0)
+
+
+def overpaid(total_minor: int, paid_minor: int) -> int:
+    """What came on top of the total and did not go back."""
+    return max(paid_minor - max(total_minor, 0), 0)
 
 
 def _status_of_paid(standing: Standing) -> InvoiceStatus:
-    if standing.total_minor > 0 and standing.returned_minor >= standing.received_minor:
+    gone_minor = standing.returned_minor - standing.held_minor
+    if standing.total_minor > 0 and gone_minor >= standing.received_minor:
         return InvoiceStatus.REFUNDED
-    if standing.received_minor >= standing.total_minor:
+    if standing.received_minor + standing.credited_minor >= standing.total_minor:
         return InvoiceStatus.PAID
     return InvoiceStatus.PROCESSING if standing.processing else InvoiceStatus.PARTLY_PAID
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLine:
+    """A line as it is stored: `amount_minor` is always `quantity` times `unit_minor`."""
+
+    description: str
+    quantity: int
+    unit_minor: int
+
+    @property
+    def amount_minor(self) -> int:
+        """Without tax."""
+        return self.unit_minor * self.quantity
+
+
+def imported_lines(lines: Iterable[tuple[str, int, int]], subtotal_minor: int) -> list[StoredLine]:
+    """A provider's lines (words, quantity, amount) as ours.
+
+    What they leave unexplained of the subtotal becomes a line of its own.
+    """
+    stored = [_imported_line(*line) for line in lines]
+    rest = subtotal_minor - sum(line.amount_minor for line in stored)
+    if rest:
+        words = "Other charges" if rest > 0 else "Discounts and credits"
+        stored.append(StoredLine(words if stored else "Total of the invoice", 1, rest))
+    return stored
+
+
+def _imported_line(words: str, quantity: int, amount_minor: int) -> StoredLine:
+    words = words or "Without a description"
+    if quantity > 0 and amount_minor % quantity == 0:
+        return StoredLine(words, quantity, amount_minor // quantity)
+    return StoredLine(f"{words} ({quantity} in all)" if quantity > 1 else words, 1, amount_minor)
+
+
+def collection_words(attempts: int, next_attempt_at: datetime | None, failure: str) -> str:
+    """How the provider's own attempts to collect an invoice are going, as a sentence."""
+    said = (
+        [f"The provider tried {attempts} time{'' if attempts == 1 else 's'} to collect it"]
+        if attempts
+        else []
+    )
+    if next_attempt_at is not None:
+        said.append(f"{'the' if said else 'The'} next attempt is due {next_attempt_at:%-d %b %Y}")
+    sentence = f"{', '.join(said)}." if said else ""
+    return f"{sentence} {failure}".strip()
+
+
+def dispute_stage(status: str, *, withdrawn: bool) -> str:
+    """What a dispute means for people now.
+
+    `answer`: somebody has to answer it; `held`: the bank keeps the money until it decides; `lost`: for good;
+    `watch`: a question without consequences so far; empty: over, with the money where it belongs.
+    """
+    if status.endswith("needs_response"):
+        return "answer"
+    if status == "lost":
+        return "lost" if withdrawn else ""
+    if withdrawn:
+        return "held"
+    return "" if status in ("won", "prevented") or status.endswith("closed") else "watch"

@@ -4,64 +4,101 @@ Everything here is stable and described in README.md beside this file; a test fa
 """
 
 from portal.accounts.services import load_account
+from portal.contract.accounts import Account, AccountIdentity, Repaired
 from portal.contract.checks import Check, CheckContext, CheckItem, CheckResult, CheckStatus, Repair
-from portal.contract.errors import (
-    AccountAuthFailed,
-    AccountNotReady,
-    EventQuarantined,
-    EventRefused,
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-)
-from portal.contract.facts import (
-    AttemptsUnderWay,
-    CustomerSeen,
-    Fact,
-    InvoiceClosed,
-    InvoicePublished,
-    Mode,
-    PaymentFailed,
-    PaymentProcessing,
-    PaymentSucceeded,
-)
-from portal.contract.plugin import (
-    Account,
-    AccountIdentity,
+from portal.contract.descriptions import (
+    AccountOption,
     CredentialField,
     Effect,
+    EventTrace,
     Feature,
     FieldFeedback,
     HelpPage,
     LocalService,
     Manifest,
-    PayableInvoice,
-    PayableLine,
-    PaymentStart,
-    PayPage,
-    Plugin,
-    ReceivedEvent,
-    Repaired,
 )
+from portal.contract.errors import (
+    AccountAuthFailed,
+    AccountNotReady,
+    Differing,
+    EventQuarantined,
+    EventRefused,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    SidesDiffer,
+)
+from portal.contract.facts import (
+    UNKNOWN_INVOICE,
+    AccountChanged,
+    AlertRaised,
+    AttemptsUnderWay,
+    CollectionSeen,
+    CreditSeen,
+    CustomerSeen,
+    DisputeSeen,
+    Fact,
+    InvoiceClosed,
+    InvoicePublished,
+    InvoiceSeen,
+    Mode,
+    PaymentFailed,
+    PaymentMethodSeen,
+    PaymentProcessing,
+    PaymentSucceeded,
+    PlanSeen,
+    ProductSeen,
+    RefundSeen,
+    SeenLine,
+    SubscriptionSeen,
+)
+from portal.contract.orders import (
+    CreditOrder,
+    CustomerChanges,
+    OutsidePayment,
+    RefundOrder,
+    SubscriptionWish,
+)
+from portal.contract.payables import PayableInvoice, PayableLine, PaymentStart, PayPage
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.contract.work import (
+    EventPage,
+    ListedEvent,
+    ListedKind,
+    PageWanted,
+    Reading,
+    ReadingPage,
+    ReceivedEvent,
+    StoredEvent,
+    Subject,
+)
+from portal.customers.pushes import customer_changes, note_sending
+from portal.customers.services import tell_providers
 from portal.database.migrations import execute_script
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import ConfigurationError, Conflict, PortalError
+from portal.exchange.work import refresh_subject, run_event, run_task
 from portal.invoices.payable import payable_invoice
 from portal.money import Money
-from portal.sdk.work import Reading, Subject, apply_reading, run_event, run_task
+from portal.payments.orders import credit_order, outside_payments, refund_order
 from portal.settings import LOOPBACK, Settings, current_settings
-from portal.sync.services import Task, renew_key
-from portal.webhooks.processing import StoredEvent, object_lock
+from portal.subscriptions.services import wished_change
+from portal.sync.budgets import background_calls, note_slow_down, take_call
+from portal.sync.claiming import Task, renew_key
 from portal.webhooks.proofs import SeenDelivery, WaitingProof, delivery_proof
 from portal.webhooks.reach import Answerer, Reached, reach_endpoint
 
 __all__ = [
     "LOOPBACK",
+    "UNKNOWN_INVOICE",
     "Account",
     "AccountAuthFailed",
+    "AccountChanged",
     "AccountIdentity",
     "AccountNotReady",
+    "AccountOption",
+    "AlertRaised",
     "Answerer",
     "AttemptsUnderWay",
     "Check",
@@ -69,59 +106,91 @@ __all__ = [
     "CheckItem",
     "CheckResult",
     "CheckStatus",
+    "CollectionSeen",
     "ConfigurationError",
     "Conflict",
     "Connection",
     "CredentialField",
+    "CreditOrder",
+    "CreditSeen",
+    "CustomerChanges",
     "CustomerSeen",
+    "Differing",
+    "DisputeSeen",
     "Effect",
+    "EventPage",
     "EventQuarantined",
     "EventRefused",
+    "EventTrace",
     "Fact",
     "Feature",
     "FieldFeedback",
     "HelpPage",
     "InvoiceClosed",
     "InvoicePublished",
+    "InvoiceSeen",
+    "ListedEvent",
+    "ListedKind",
     "LocalService",
     "Manifest",
     "Mode",
     "Money",
     "OutcomeUnknown",
+    "OutsidePayment",
+    "PageWanted",
     "PayPage",
     "PayableInvoice",
     "PayableLine",
     "PaymentFailed",
+    "PaymentMethodSeen",
     "PaymentProcessing",
     "PaymentStart",
     "PaymentSucceeded",
+    "PlanSeen",
     "Plugin",
     "PortalError",
+    "ProductSeen",
     "ProviderError",
     "ProviderUnavailable",
     "Reached",
     "Reading",
+    "ReadingPage",
     "ReceivedEvent",
+    "RefundOrder",
+    "RefundSeen",
     "Repair",
     "Repaired",
     "Secret",
     "SeenDelivery",
+    "SeenLine",
     "Settings",
+    "SidesDiffer",
     "StoredEvent",
     "Subject",
+    "SubscriptionSeen",
+    "SubscriptionWish",
     "Task",
     "WaitingProof",
-    "apply_reading",
+    "background_calls",
     "connection",
+    "credit_order",
     "current_settings",
+    "customer_changes",
     "delivery_proof",
     "execute_script",
     "load_account",
-    "object_lock",
+    "note_sending",
+    "note_slow_down",
+    "outside_payments",
     "payable_invoice",
     "reach_endpoint",
+    "refresh_subject",
+    "refund_order",
     "renew_key",
     "run_event",
     "run_task",
+    "take_call",
+    "tell_providers",
     "transaction",
+    "wished_change",
 ]

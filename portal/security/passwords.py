@@ -26,7 +26,7 @@ COMMON_LIST = Path(__file__).parent / "common_passwords.txt"
 DECORATION = re.compile(r"[\d\W_]+")
 LOOKALIKES = str.maketrans("04@13$57!8", "oaaiesstib")
 DECOY = "$argon2id$v=19$m=65536,t=3,p=4$q3aYjypVAq28JCPsjqXaTg$aT/64yzzllQ9ytbIu8LPwro1zWphtg/6ryZ2rgT1L9A"
-"""The hash of a password nobody has: an unknown e-mail costs the same work as a known one."""
+"""The hash of a password nobody has: an unknown email costs the same work as a known one."""
 
 Answer = TypeVar("Answer")
 _hasher = PasswordHasher()
@@ -50,7 +50,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(stored: str | None, password: str) -> bool:
-    """Whether the password fits. With None (nobody has that e-mail) the same work ends in False.
+    """Whether the password fits. With None (nobody has that email) the same work ends in False.
 
     Raises:
         TooBusyToHash: no turn in time.
@@ -69,7 +69,7 @@ def password_problem(password: str, *, about: Iterable[str] = ()) -> str | None:
 
     Args:
         password: what the person typed.
-        about: words an attacker would try first: their name, e-mail, the organisation.
+        about: words an attacker would try first: their name, email, the organisation.
     """
     if len(password) < SHORTEST:
         return f"Use at least {SHORTEST} characters. {SUGGESTED} or more is better."
@@ -78,7 +78,7 @@ def password_problem(password: str, *, about: Iterable[str] = ()) -> str | None:
     if is_common(password):
         return "This is one of the first passwords an attacker tries. Use several unrelated words."
     if _plain(password) in {_plain(word) for text in about for word in (text, text.partition("@")[0])}:
-        return "Do not build the password from your name, e-mail or organisation."
+        return "Do not build the password from your name, email or organisation."
     return None
 
 

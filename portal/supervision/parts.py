@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
+from portal.contract.descriptions import LocalService
 from portal.contract.loading import installed_plugins
-from portal.contract.plugin import LocalService
 from portal.settings import Settings
 from portal.supervision.addresses import answers, loopback
 

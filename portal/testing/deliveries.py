@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from portal.contract.errors import EventRefused
-from portal.contract.plugin import Plugin, ReceivedEvent
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.contract.work import ReceivedEvent
 from portal.testing.networks import without_network
 from portal.testing.samples import BODIES, HEADER_VALUES
 

@@ -10,9 +10,11 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker
 from jinja2 import TemplateError
 
+from portal.contract.descriptions import FieldFeedback, HelpPage
 from portal.contract.help_pages import PORTAL, HelpShelf
 from portal.contract.loading import import_optional
-from portal.contract.plugin import FieldFeedback, HelpPage, PayPage, Plugin
+from portal.contract.payables import PayPage
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 from portal.errors import PortalError
 from portal.security.headers import pay_csp

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from portal.contract.accounts import Account
 from portal.contract.facts import Mode
-from portal.contract.plugin import Account, Plugin
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
 
 MIDDLE = "MiddleOfTheSecret"

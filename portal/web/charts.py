@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 WIDTH, HEIGHT = 420, 190
@@ -19,7 +18,10 @@ SeriesTone = Literal["run", "ok", "bad", "warn", "mute"]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One row of figures: a whole number a label, none below zero."""
+    """One row of figures: a whole number a label.
+
+    Below zero nothing is drawn, unless the chart is `signed`; the table tells it.
+    """
 
     name: str
     values: tuple[int, ...]
@@ -44,6 +46,8 @@ class Tick:
 
     at: float
     text: str
+    is_axis: bool = False
+    """The line of zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,15 @@ class Point:
     title: str
 
 
+Drawn = Literal["bar", "line"]
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """What to draw. `summary` is the one sentence that says what the picture shows.
 
-    Several series are stacked as bars; a line draws the first one only.
+    Several series are stacked as bars, `beside`: stand next to each other; `signed`: what is below zero hangs
+    from the axis. A line draws the first series only.
     """
 
     id: str
@@ -72,6 +80,11 @@ class Chart:
     show_short: Callable[[int], str] | None = None
     """Words for a grid line where `show` is too long."""
     empty: str = "No payments yet"
+    beside: bool = False
+    signed: bool = False
+    drawn: Drawn = "bar"
+    named: int = NAMED_LABELS
+    """How many labels fit below the axis."""
 
     @property
     def is_empty(self) -> bool:
@@ -81,18 +94,26 @@ class Chart:
     @property
     def top(self) -> int:
         """The round value of the highest grid line."""
-        stacked = [sum(column) for column in zip(*(series.values for series in self.series), strict=True)]
-        return round_up(max(stacked, default=0))
+        if not self.signed:
+            return round_up(self._highest)
+        return -(-self._highest // self._between) * self._between
+
+    @property
+    def bottom(self) -> int:
+        """The round value of the lowest grid line: zero, unless something hangs from it."""
+        return self._lowest // self._between * self._between if self.signed else 0
 
     def grid(self) -> list[Tick]:
-        """Horizontal lines from zero upwards."""
+        """Horizontal lines upwards, from zero or from below it."""
         show = self.show_short or self.show
-        values = sorted({self.top * step // GRID_LINES for step in range(GRID_LINES + 1)})
-        return [Tick(at=self._y(value), text=show(value)) for value in values]
+        steps = GRID_LINES if not self.signed else (self.top - self.bottom) // self._between
+        span = self.top - self.bottom
+        values = sorted({self.bottom + span * step // steps for step in range(steps + 1)})
+        return [Tick(self._y(value), show(value), is_axis=value == 0) for value in values]
 
     def columns(self) -> list[Tick]:
         """Labels below the axis; some are left out when there are many."""
-        every = -(-len(self.labels) // NAMED_LABELS) if self.labels else 1
+        every = -(-len(self.labels) // self.named) if self.labels else 1
         return [Tick(self._middle(at), label) for at, label in enumerate(self.labels) if (at % every) == 0]
 
     def bars(self) -> list[Bar]:
@@ -125,23 +146,51 @@ class Chart:
             for at, label in enumerate(self.labels)
         ]
 
+    @property
+    def _columns(self) -> list[tuple[int, ...]]:
+        return list(zip(*(series.values for series in self.series), strict=True))
+
+    @property
+    def _highest(self) -> int:
+        together = max if self.beside else sum
+        return max((together(max(value, 0) for value in column) for column in self._columns), default=0)
+
+    @property
+    def _lowest(self) -> int:
+        together = min if self.beside else sum
+        return min((together(min(value, 0) for value in column) for column in self._columns), default=0)
+
+    @property
+    def _between(self) -> int:
+        return round_up(self._highest - self._lowest) // GRID_LINES
+
     def _stack(self, at: int) -> list[Bar]:
-        width = round(min(self._step() * 0.62, MAX_BAR), 1)
-        heights = [0]
+        spans = enumerate(self._spans(at))
+        return [self._bar(at, place, low, high) for place, (low, high) in spans if high > low]
+
+    def _spans(self, at: int) -> list[tuple[int, int]]:
+        """From where to where each series reaches: away from zero, on what was drawn before."""
+        above = below = 0
+        spans = []
         for series in self.series:
-            heights.append(heights[-1] + series.values[at])
-        return [
-            Bar(
-                x=round(self._middle(at) - width / 2, 1),
-                y=self._y(high),
-                width=width,
-                height=round(self._y(low) - self._y(high), 1),
-                tone=series.tone,
-                title=self._bar_title(at, series),
-            )
-            for series, (low, high) in zip(self.series, pairwise(heights), strict=True)
-            if high > low
-        ]
+            value = series.values[at] if self.signed else max(series.values[at], 0)
+            start = 0 if self.beside else (above if value > 0 else below)
+            spans.append((min(start, start + value), max(start, start + value)))
+            above, below = above + max(value, 0), below + min(value, 0)
+        return spans
+
+    def _bar(self, at: int, place: int, low: int, high: int) -> Bar:
+        beside = len(self.series) if self.beside else 1
+        whole = min(self._step() * (0.62 if beside == 1 else 0.8), MAX_BAR)
+        width = round(whole / beside, 1)
+        return Bar(
+            x=round(self._middle(at) - whole / 2 + width * (place if self.beside else 0), 1),
+            y=self._y(high),
+            width=width,
+            height=round(self._y(low) - self._y(high), 1),
+            tone=self.series[place].tone,
+            title=self._bar_title(at, self.series[place]),
+        )
 
     def _bar_title(self, at: int, series: Series) -> str:
         name = f"{self.labels[at]}, {series.name}" if len(self.series) > 1 else self.labels[at]
@@ -154,7 +203,7 @@ class Chart:
         return round(LEFT + self._step() * (at + 0.5), 1)
 
     def _y(self, value: int) -> float:
-        return round(TOP + PLOT_HEIGHT * (1 - value / self.top), 1)
+        return round(TOP + PLOT_HEIGHT * (self.top - value) / (self.top - self.bottom), 1)
 
 
 def round_up(value: int) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_compact_currency, format_decimal
 from markupsafe import Markup
 
 from portal.money import Money
@@ -22,24 +23,39 @@ def show_money(value: Money | tuple[int, str]) -> str:
     return (value if isinstance(value, Money) else Money(*value)).format()
 
 
+def show_short_money(value: Money) -> str:
+    """`$1.2K` beside a grid line, where the whole amount has no room."""
+    text: str = format_compact_currency(
+        value.major, value.currency.upper(), locale=f"{LOCALE}_US", fraction_digits=1
+    )
+    return text
+
+
 def show_datetime(at: datetime, zone: str = "UTC") -> Markup:
     """`<time>` with date and minute in `zone`; `at` is aware."""
+    return _show_time(at, zone, TIME_OF_DAY)
+
+
+def show_moment(at: datetime, zone: str = "UTC") -> Markup:
+    """The same with seconds, for what happens many times a minute."""
+    return _show_time(at, zone, f"{TIME_OF_DAY}:ss")
+
+
+def _show_time(at: datetime, zone: str, pattern: str) -> Markup:
     local = _in_zone(at, zone)
-    text = format_datetime(local, f"{DATE}, {TIME_OF_DAY}", locale=LOCALE)
+    text = format_datetime(local, f"{DATE}, {pattern}", locale=LOCALE)
     title = format_datetime(local, f"EEEE, {LONG_DATE}, HH:mm:ss zzzz", locale=LOCALE)
     return _time_element(at.astimezone(UTC).isoformat(timespec="seconds"), text, title)
 
 
 def show_date(value: datetime | date, zone: str = "UTC") -> Markup:
     """`<time>` with the date alone: `30 Nov 2026`. A plain date has no zone."""
-    day = _in_zone(value, zone).date() if isinstance(value, datetime) else value
-    return _time_element(day.isoformat(), format_date(day, DATE, locale=LOCALE), None)
+    return _day_element(_in_zone(value, zone).date() if isinstance(value, datetime) else value, DATE)
 
 
 def show_long_date(value: datetime | date, zone: str = "UTC") -> Markup:
     """`<time>` with the month in full: `30 November 2026`."""
-    day = _in_zone(value, zone).date() if isinstance(value, datetime) else value
-    return _time_element(day.isoformat(), format_date(day, LONG_DATE, locale=LOCALE), None)
+    return _day_element(_in_zone(value, zone).date() if isinstance(value, datetime) else value, LONG_DATE)
 
 
 def show_count(value: int, ceiling: int = 10_000) -> str:
@@ -70,6 +86,12 @@ def _in_zone(at: datetime, zone: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError("times on pages are aware")
     return at.astimezone(ZoneInfo(zone))
+
+
+@lru_cache(maxsize=2048)
+def _day_element(day: date, pattern: str) -> Markup:
+    """The same few days stand on every line of a list."""
+    return _time_element(day.isoformat(), format_date(day, pattern, locale=LOCALE), None)
 
 
 def _time_element(machine: str, text: str, title: str | None) -> Markup:

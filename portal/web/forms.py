@@ -10,7 +10,7 @@ from typing import Any
 from litestar.connection import Request
 from litestar.datastructures import UploadFile
 
-from portal.contract.plugin import FieldFeedback
+from portal.contract.descriptions import FieldFeedback
 from portal.errors import InvalidInput, PortalError
 
 TOKEN_FIELD = "_csrf_token"  # noqa: S105 - the name of a field
@@ -48,6 +48,11 @@ class Form:
     def checked(self, name: str) -> bool:
         """Whether a checkbox was ticked."""
         return bool(self.raw(name))
+
+    def whole(self, name: str) -> int:
+        """A hidden number, such as a version; 0 for anything else."""
+        text = self.text(name)
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
     def shown(self, *, without: Iterable[str] = ()) -> dict[str, str]:
         """The first value of each field, to fill the form again; never passwords or keys."""
@@ -113,11 +118,11 @@ def feedback_on(problems: Mapping[str, str]) -> Callable[[str], FieldFeedback | 
 
 
 def email_problem(text: str) -> str | None:
-    """Why this is no e-mail address, as what to do; None when it looks like one."""
+    """Why this is no email address, as what to do; None when it looks like one."""
     if not text:
-        return "Enter an e-mail address."
+        return "Enter an email address."
     if len(text) > 254 or not EMAIL.fullmatch(text):
-        return "Enter an e-mail address like name@example.com."
+        return "Enter an email address like name@example.com."
     return None
 
 

@@ -1,38 +1,48 @@
-"""Keyset paging for lists in falling order of id: as quick on the last page as on the first. Pure."""
+"""Keyset paging: as quick on the last page as on the first, and no row twice or never. Pure.
+
+A list is ordered by a key and, among equal keys, by the id; most have the newest first and
+need the id alone.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 Row = TypeVar("Row")
+Key = tuple[Any, ...]
 PAGE_SIZE = 25
 LARGEST_ID = 2**63 - 1
-CURSOR = re.compile(r"([on])([0-9a-f]{1,16})")
+CURSOR = re.compile(r"([on])([0-9a-f]{1,16})(?:\.([A-Za-z0-9_-]{1,2000}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the list: rows below `id`, or, for `newer`, the ones above it."""
+    """A place in the list: the rows behind `key` and `id` or, for `newer`, the ones before them."""
 
     id: int = LARGEST_ID
     newer: bool = False
+    key: Key = ()
+    """What the row is ordered by before its id; empty in a list that is ordered by the id alone."""
 
     @property
     def is_start(self) -> bool:
-        """Whether nothing can lie above."""
-        return self.id == LARGEST_ID
+        """Whether nothing can lie before it."""
+        return self.id == LARGEST_ID and not self.key
 
     @property
     def condition(self) -> str:
-        """The comparison of the id with the cursor's, for SQL."""
+        """The comparison of the id with the cursor's, for SQL; of lists with the newest first."""
         return ">" if self.newer else "<"
 
     @property
     def order(self) -> str:
-        """The order to read in, for SQL."""
+        """The order to read in, for SQL; of lists with the newest first."""
         return "ASC" if self.newer else "DESC"
 
 
@@ -41,22 +51,40 @@ START = Cursor()
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """One page of rows, newest first, and the cursors of its neighbours (empty: there is none)."""
+    """One page of rows, in the list's order, and the cursors of its neighbours (empty: there is none)."""
 
     rows: tuple[Row, ...]
     newer: str
+    """Of the page before this one."""
     older: str
+    """Of the page behind this one."""
 
 
-def read_cursor(text: str | None) -> Cursor:
-    """The cursor of an address; anything else than one of ours is the start."""
+def read_cursor(text: str | None, key: Any = None) -> Cursor:
+    """The cursor of an address; anything else than one of ours is the start.
+
+    Args:
+        text: from the address, so anything.
+        key: type of the list's key, a tuple such as `tuple[date | None]`; None where the id is the order.
+    """
     found = CURSOR.fullmatch(text or "")
-    if found is None or int(found[2], 16) > LARGEST_ID:
+    if found is None or int(found[2], 16) > LARGEST_ID or (found[3] is None) != (key is None):
         return START
-    return Cursor(int(found[2], 16), newer=found[1] == "n")
+    try:
+        values = msgspec.json.decode(_unpacked(found[3]), type=key) if key is not None else ()
+    except ValueError:  # what msgspec refuses, too
+        return START
+    return Cursor(int(found[2], 16), newer=found[1] == "n", key=values)
 
 
-def cut(read: Sequence[Row], cursor: Cursor, size: int, *, id_of: Callable[[Row], int]) -> Slice[Row]:
+def cut(
+    read: Sequence[Row],
+    cursor: Cursor,
+    size: int,
+    *,
+    id_of: Callable[[Row], int],
+    key_of: Callable[[Row], Key] = lambda _: (),
+) -> Slice[Row]:
     """Make a page of up to `size + 1` rows that were read in the cursor's order.
 
     The extra row only tells that there are more.
@@ -71,8 +99,8 @@ def cut(read: Sequence[Row], cursor: Cursor, size: int, *, id_of: Callable[[Row]
     below = True if cursor.newer else more
     return Slice(
         rows,
-        newer=f"n{id_of(rows[0]):x}" if above else "",
-        older=f"o{id_of(rows[-1]):x}" if below else "",
+        newer=_written("n", id_of(rows[0]), key_of(rows[0])) if above else "",
+        older=_written("o", id_of(rows[-1]), key_of(rows[-1])) if below else "",
     )
 
 
@@ -85,3 +113,17 @@ def prefix_pattern(text: str) -> str:
     """The text in lower case as the pattern of a LIKE that finds what starts with it."""
     escaped = re.sub(r"([\\%_])", r"\\\1", text.lower())
     return f"{escaped}%"
+
+
+def prefix_range(text: str) -> tuple[str, str]:
+    """The same for `lower(…) ~>=~ first AND lower(…) ~<~ second`: a key is used whatever the plan knows."""
+    return text.lower(), f"{text.lower()}\U0010ffff"
+
+
+def _written(way: str, id_: int, key: Key) -> str:
+    packed = base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=") if key else ""
+    return f"{way}{id_:x}.{packed}" if packed else f"{way}{id_:x}"
+
+
+def _unpacked(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -48,8 +48,10 @@ class LiveHub:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def changes(self, topic: str, *, at_once: bool = False) -> AsyncIterator[bool]:
-        """True when `topic` changed (several changes may be one), False every 15 s as a sign of life.
+    async def changes(
+        self, topic: str, *, at_once: bool = False, every: float = KEEP_ALIVE_SECONDS
+    ) -> AsyncIterator[bool]:
+        """True when `topic` changed (several changes may be one), False `every` 15 s as a sign of life.
 
         `at_once`: begin with True, for a page that may have missed a change between its rendering and this.
         """
@@ -59,7 +61,7 @@ class LiveHub:
         self._waiting[topic].add(event)
         try:
             while not self._closed.is_set():
-                changed = await _wait(event, KEEP_ALIVE_SECONDS)
+                changed = await _wait(event, every)
                 event.clear()
                 if not self._closed.is_set():
                     yield changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -14,12 +15,13 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.middleware.csrf import CSRFMiddleware
 
-from portal.errors import Forbidden, PortalError
+from portal.errors import Forbidden, NotFound, PortalError
 from portal.security.headers import RouteClass, security_headers
 from portal.security.redaction import request_id_now
 from portal.settings import Settings
 from portal.web.addresses import is_our_host, is_our_origin
 from portal.web.guards import SAFE_METHODS
+from portal.web.keysets import LARGEST_ID
 
 if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
@@ -30,6 +32,8 @@ SMALL_BYTES = 1_000
 ZIP_LEVEL = 5
 REQUEST_ID = "portal_request_id"
 PROBES = frozenset({"/health", "/ready", "/metrics"})
+_numbers = itertools.count(secrets.randbits(64))
+"""From a random place in each process: ids need to differ, not to be secret, and randomness is slow."""
 
 
 class UnknownHost(PortalError):
@@ -62,7 +66,9 @@ class ForeignForm(Forbidden):
 def request_id_of(scope: Scope) -> str:
     """The id of a request, made when first asked for. Error pages and log lines share it."""
     state = cast("dict[str, str]", scope.setdefault("state", {}))
-    return state.setdefault(REQUEST_ID, secrets.token_hex(8))
+    if (known := state.get(REQUEST_ID)) is None:
+        known = state[REQUEST_ID] = f"{next(_numbers) % 2**64:016x}"
+    return known
 
 
 def route_class_of(scope: Scope) -> RouteClass:
@@ -73,7 +79,7 @@ def route_class_of(scope: Scope) -> RouteClass:
 
 
 class RequestGate:
-    """The first thing on every route: sets the request id, refuses foreign hosts and slow bodies."""
+    """The first thing on every route: sets the request id, refuses foreign hosts, vast ids, slow bodies."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -91,6 +97,8 @@ class RequestGate:
                 "This portal does not answer under that address.",
                 hint=f"Use {self.settings.base_url}, or set PORTAL_BASE_URL to the address that people use.",
             )
+        if _has_vast_id(scope):
+            raise NotFound("There is nothing at this address.", hint="No record has so large a number.")
         await self.app(scope, _hurry(receive, has_body=scope["method"] not in SAFE_METHODS), send)
 
 
@@ -188,6 +196,12 @@ def header_hook(settings: Settings) -> Callable[[Message, Scope], Awaitable[None
             headers.setdefault("x-request-id", request_id_of(scope))
 
     return add_headers
+
+
+def _has_vast_id(scope: Scope) -> bool:
+    """Whether the path holds a number beyond the database's, which no record can have."""
+    parts = cast("dict[str, object]", scope["path_params"]).values()
+    return any(isinstance(part, int) and abs(part) > LARGEST_ID for part in parts)
 
 
 def _needs_no_token(scope: Scope) -> bool:

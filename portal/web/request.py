@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from litestar.plugins.htmx import HTMXRequest
 
@@ -63,8 +65,17 @@ class Visit:
     trouble: Trouble | None = None
     has_test: bool = False
     """Whether a test account is or was connected, so that there may be test records beside live ones."""
+    parked: int = 0
+    """Events that failed for good, of connections that still stand; counted up to 100."""
+    parked_test: int = 0
+    """How many of them are of test mode."""
     ended: str = ""
     """Why the session that the browser showed is over, as a sentence; empty when it is not."""
+
+    @property
+    def today(self) -> date:
+        """The date where the organisation is: an invoice is past due when its day is over there."""
+        return datetime.now(UTC).astimezone(ZoneInfo(self.time_zone)).date()
 
 
 class NotSignedIn(PortalError):

@@ -15,12 +15,13 @@ from litestar.utils.scope.state import ScopeState
 from portal.security.keyrings import current_keyring
 from portal.security.tokens import sign, unsign
 from portal.settings import current_settings
-from portal.web.request import PortalRequest
-from portal.web.shells import Navigation, Notice, Person, Shell, ShownMode, Theme, Tone
+from portal.web.request import PortalRequest, Visit
+from portal.web.shells import Badge, Navigation, Notice, Person, Shell, ShownMode, Theme, Tone
 from portal.web.templates import render_fragment
 
 HTML = "text/html"
 NOTICE_SECONDS = 60
+MOST_COUNTED = 100
 THEME_COOKIE = "portal_theme"
 
 
@@ -83,7 +84,7 @@ def shell(request: PortalRequest, *, consume_notice: bool = False, live: str | N
         csrf_token=csrf_token(request),
         organisation=visit.organisation,
         person=Person(person.name, person.role.value) if person else None,
-        sections=navigation.at(request.scope["path"]) if person else (),
+        sections=navigation.at(request.scope["path"], badges=_badges(visit)) if person else (),
         mode=_one_of(ShownMode, visit.mode),
         theme=_one_of(Theme, request.cookies.get(THEME_COOKIE)),
         notice=_unpack(request.cookies.get(notice_cookie_name())) if consume_notice else None,
@@ -142,6 +143,21 @@ def _unpack(cookie: str | None) -> Notice | None:
 @functools.cache
 def _notice_key() -> bytes:
     return current_keyring().derive("notice")
+
+
+def _badges(visit: Visit) -> dict[str, Badge]:
+    """Events that failed for good, of both modes: each waits for a person, whichever mode it is of."""
+    if not visit.parked:
+        return {}
+    count = str(visit.parked) if visit.parked <= MOST_COUNTED else f"{MOST_COUNTED}+"
+    words = f"{count} failed event{'' if visit.parked == 1 else 's'}"
+    if visit.parked_test:
+        words += (
+            ", all in test mode"
+            if visit.parked_test == visit.parked
+            else f", {visit.parked_test} in test mode"
+        )
+    return {"/webhook-events": (count, words)}
 
 
 def _one_of(kind: Any, value: str | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,17 +11,20 @@ from portal.web.request import Trouble
 Theme = Literal["light", "dark"]
 ShownMode = Literal["test", "live"]
 Tone = Literal["ok", "warn", "bad", "run", "mute"]
+Badge = tuple[str, str]
+"""A count beside a link, and what it counts in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One link of the navigation. `badge` is a short count such as `3`."""
+    """One link of the navigation. `badge` is a short count such as `3`, `badge_words` what it counts."""
 
     label: str
     href: str
     icon: str
     current: bool = False
     badge: str = ""
+    badge_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,20 @@ class Navigation:
 
     sections: tuple[NavSection, ...] = field(default_factory=tuple)
 
-    def at(self, path: str) -> tuple[NavSection, ...]:
-        """The same sections with the item marked whose address fits `path` best."""
+    def at(self, path: str, *, badges: Mapping[str, Badge] | None = None) -> tuple[NavSection, ...]:
+        """The same sections with the item marked whose address fits `path` best, and counts by address."""
         links = [item.href for section in self.sections for item in section.items]
         best = max((href for href in links if _covers(href, path)), key=len, default=None)
-        return tuple(_mark(section, best) for section in self.sections)
+        return tuple(_mark(section, best, badges or {}) for section in self.sections)
 
 
 def _covers(href: str, path: str) -> bool:
     return path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
 
 
-def _mark(section: NavSection, href: str | None) -> NavSection:
-    return replace(section, items=tuple(replace(item, current=item.href == href) for item in section.items))
+def _mark(section: NavSection, href: str | None, badges: Mapping[str, Badge]) -> NavSection:
+    items = []
+    for item in section.items:
+        badge, words = badges.get(item.href, ("", ""))
+        items.append(replace(item, current=item.href == href, badge=badge, badge_words=words))
+    return replace(section, items=tuple(items))

@@ -98,6 +98,11 @@ def _datetime_filter(context: Context, value: Any) -> Markup:
 
 
 @pass_context
+def _moment_filter(context: Context, value: Any) -> Markup:
+    return formats.show_moment(value, _zone(context))
+
+
+@pass_context
 def _date_filter(context: Context, value: Any) -> Markup:
     return formats.show_date(value, _zone(context))
 
@@ -114,6 +119,7 @@ def _ago_filter(at: datetime) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "money": formats.show_money,
     "datetime": _datetime_filter,
+    "moment": _moment_filter,
     "date": _date_filter,
     "long_date": _long_date_filter,
     "count": formats.show_count,

@@ -9,14 +9,16 @@ from portal.database.transaction import connection
 
 HOURS = 24
 
-# The condition on received_at lets the index on it leave out everything that is older.
+# The condition on id leaves out the months before, the one on received_at whatever else is older.
 _HOURLY = """
 WITH hours AS (
     SELECT $2::timestamptz + make_interval(hours => n) AS hour FROM generate_series(0, $3 - 1) AS n
 ), arrived AS (
     SELECT date_trunc('hour', received_at, 'UTC') AS hour, count(*) AS accepted,
            count(*) FILTER (WHERE state IN ('parked', 'rejected')) AS failed
-    FROM webhook_event WHERE account = $1 AND received_at >= $2::timestamptz GROUP BY 1
+    FROM webhook_event
+    WHERE account = $1 AND received_at >= $2::timestamptz AND id >= webhook_event_first_id($2::timestamptz)
+    GROUP BY 1
 ), turned_away AS (
     SELECT hour, sum(refused)::bigint AS refused FROM delivery_refusal
     WHERE account = $1 AND hour >= $2::timestamptz GROUP BY 1

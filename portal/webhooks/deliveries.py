@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.contract.errors import EventRefused
-from portal.contract.plugin import Plugin, ReceivedEvent
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.contract.work import ReceivedEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from portal.accounts.services import account_for_webhook
+from portal.contract.accounts import Account
 from portal.contract.errors import EventRefused
-from portal.contract.plugin import Account, Plugin, ReceivedEvent
+from portal.contract.loading import plugin_by_id
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
-from portal.database.transaction import connection
+from portal.contract.work import ReceivedEvent
+from portal.database.transaction import Connection, connection
 from portal.errors import PortalError
 from portal.failpoints import Failpoint, reach
 from portal.queue.connections import DATABASE_FAILED
-from portal.queue.rings import ring_now, rings_in_statement
-from portal.queue.statements import RING_FRESH
 from portal.security.tokens import Purpose, hash_token
+from portal.sync.counts import count_for
+from portal.webhooks.batches import Batches, NewEvent, NotStored, Stored
 from portal.webhooks.deliveries import Delivery
+from portal.webhooks.inserts import store_events, trouble_with
 from portal.webhooks.loads import SharedLoads
 from portal.webhooks.notes import forget_notes, note_refusal, note_use
 from portal.webhooks.proofs import OpenProof, matching_proof, note_delivery
+from portal.webhooks.rings import stop_rings
 
 CACHE_SECONDS = 5.0
 """How long a process may know a connection's secrets. They are read again before anything is refused or a
-replaced one is accepted, and the insert asks whether it is still connected."""
+replaced one is accepted, and the insert asks whether they are still the connection's."""
 CACHE_SIZE = 1000
 logger = logging.getLogger("portal.webhooks")
 
@@ -44,28 +49,42 @@ class Outcome(StrEnum):
     """No connection has this address yet; somebody who fills in its form waited for this delivery."""
 
 
+COUNTED = {
+    Outcome.STORED: "accepted",
+    Outcome.DUPLICATE: "duplicate",
+    Outcome.QUARANTINED: "quarantined",
+}
+"""Under which name a delivery is counted by the hour."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     account: Account
+    version: int
     until: float
+    stamp: str
+    """Which state of its row this is; read before the account, so it is never newer than that."""
+    secrets: tuple[Secret, ...] = field(repr=False)
+    """What is accepted: the present secrets, then the replaced ones while they are."""
+    present: int
+    """How many of them are present ones."""
 
 
 _known: dict[bytes, _Known] = {}
+_STAMP = """
+SELECT concat_ws(' ', xmin, ctid, previous_until > now()) AS stamp, version FROM connected_account
+WHERE webhook_token_hash = $1 AND plugin = $2 AND state <> 'disconnected'
+"""
 
-_STORE = """
-WITH connected AS (
-    SELECT id, mode FROM connected_account WHERE id = $1 AND state <> 'disconnected'
-), fresh AS (
-    INSERT INTO webhook_event (account, mode, external_id, type, object_kind, object_id, group_id,
-                               api_version, body, state, error_code, error_words, due_at, received_at)
-    SELECT connected.id, connected.mode, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), now() FROM connected
-    ON CONFLICT (account, external_id) DO NOTHING
-    RETURNING id, $12::text AS actor_name, state
-)"""
-_ANSWER = "SELECT connected.id AS account, fresh.id AS event FROM connected LEFT JOIN fresh ON true"
-"""No row: not connected any more. No event: it was stored before."""
-_AND_RING = f"{_STORE}, rung AS ({RING_FRESH} WHERE fresh.state = 'received') {_ANSWER}"
-_STORE_ONLY = f"{_STORE} {_ANSWER}"
+
+async def _store_batch(held: Connection, events: Sequence[NewEvent]) -> Sequence[Stored]:
+    stored = await store_events(held, events)
+    if any(isinstance(answer, int) for answer in stored):
+        reach(Failpoint.INTAKE_STORED)
+    return stored
+
+
+_batches = Batches(_store_batch)
 
 
 async def receive(plugin: Plugin, token: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
@@ -91,6 +110,12 @@ async def _take(delivery: Delivery) -> Outcome:
     if known and known.until > time.monotonic():
         return await _accept(delivery, known, remembered=True)
     return await _accept(delivery, await _load_now(delivery), remembered=False)
+
+
+async def stop_intake() -> None:
+    """Give back what intake holds; called when the process ends."""
+    await _batches.stop()
+    await stop_rings()
 
 
 def forget_connections() -> None:
@@ -127,32 +152,23 @@ async def _accept(delivery: Delivery, known: _Known | None, *, remembered: bool)
     if known is None:
         return Outcome.UNKNOWN
     try:
-        event = delivery.read(_secrets(delivery, known.account))
+        event = delivery.read(known.secrets)
     except EventRefused as refused:
         # Any other reason stays the same whatever the secrets are.
         if remembered and refused.reason == "signature":
             return await _accept(delivery, await _load_now(delivery), remembered=False)
         note_refusal(known.account.id, refused.reason, delivery.arrived_at)
         raise
-    if remembered and _is_replaced(delivery, known.account, event):
-        # It may have been removed a moment ago, and from then on it proves nothing.
+    if remembered and event.signed_by >= known.present:
+        # By a replaced secret. It may have been removed a moment ago, and from then on it proves nothing.
         return await _accept(delivery, await _load_now(delivery), remembered=False)
-    outcome = await _store(delivery, known.account, event)
+    outcome = await _store(delivery, known, event)
+    if outcome is None:
+        return await _accept(delivery, await _load_now(delivery), remembered=False)
     if outcome is not Outcome.UNKNOWN:
-        secret = _secrets(delivery, known.account)[event.signed_by]
-        note_use(known.account.id, secret, delivery.arrived_at)
+        count_for(known.account.id, COUNTED[outcome])
+        note_use(known.account.id, known.secrets[event.signed_by], delivery.arrived_at)
     return outcome
-
-
-def _secrets(delivery: Delivery, account: Account) -> tuple[Secret, ...]:
-    """What is accepted: the present secrets, then the replaced ones while they are."""
-    plugin = delivery.plugin
-    return (*plugin.webhook_secrets(account.credentials), *plugin.webhook_secrets(account.previous))
-
-
-def _is_replaced(delivery: Delivery, account: Account, event: ReceivedEvent) -> bool:
-    """Whether only a replaced secret signed the delivery."""
-    return event.signed_by >= len(delivery.plugin.webhook_secrets(account.credentials))
 
 
 async def _load_now(delivery: Delivery) -> _Known | None:
@@ -162,56 +178,50 @@ async def _load_now(delivery: Delivery) -> _Known | None:
 
 async def _load(plugin_id: str, token_hash: bytes) -> _Known | None:
     until = time.monotonic() + CACHE_SECONDS
-    account = await account_for_webhook(plugin_id, token_hash)
-    if account is None:
-        _known.pop(token_hash, None)
+    found = await _read_stamp(plugin_id, token_hash)
+    known = _known.pop(token_hash, None)
+    if found is None:
         return None
+    stamp, version = found
+    if known is None or known.stamp != stamp:
+        account = await account_for_webhook(plugin_id, token_hash)
+        plugin = plugin_by_id(plugin_id)
+        if account is None or plugin is None:
+            return None
+        present = tuple(plugin.webhook_secrets(account.credentials))
+        secrets = (*present, *plugin.webhook_secrets(account.previous))
+        known = _Known(account, version, until, stamp, secrets, len(present))
     if len(_known) >= CACHE_SIZE:
         _known.clear()
-    _known[token_hash] = _Known(account, until)
+    _known[token_hash] = replace(known, until=until)
     return _known[token_hash]
+
+
+async def _read_stamp(plugin_id: str, token_hash: bytes) -> tuple[str, int] | None:
+    """Another text after every change of the connection, also when time ends a secret, and its version.
+
+    None: it is gone.
+
+    Asking for it costs a tenth of reading the connection and opening its secrets, which is what a flood of
+    bad signatures would otherwise make the database and this process do.
+    """
+    async with connection() as held:
+        row = await held.fetchrow(_STAMP, token_hash, plugin_id)
+    return (row["stamp"], row["version"]) if row else None
 
 
 _loads = SharedLoads(_load)
 
 
-async def _store(delivery: Delivery, account: Account, event: ReceivedEvent) -> Outcome:
-    trouble = _trouble(account, event)
-    actor = f"{delivery.plugin.manifest.id}.process_event"
-    in_statement = rings_in_statement()
-    async with connection() as held:
-        answer = await held.fetchrow(
-            _AND_RING if in_statement else _STORE_ONLY,
-            account.id,
-            event.external_id,
-            event.type,
-            event.object_kind,
-            event.object_id,
-            event.group_id,
-            event.api_version,
-            delivery.body,
-            "rejected" if trouble else "received",
-            "EVENT_QUARANTINED" if trouble else "",
-            trouble,
-            actor,
-        )
-    if answer is None:
+async def _store(delivery: Delivery, known: _Known, event: ReceivedEvent) -> Outcome | None:
+    """None: the connection changed, so that its proof must be looked at again."""
+    reach(Failpoint.INTAKE_PROVED)
+    trouble = trouble_with(known.account, event)
+    stored = await _batches.put(NewEvent(known.account.id, known.version, event, delivery.body, trouble))
+    if stored is NotStored.CHANGED:
+        return None
+    if stored is NotStored.NOT_CONNECTED:
         return Outcome.UNKNOWN
-    stored = answer["event"]
-    if stored is None:
+    if stored is NotStored.KNOWN:
         return Outcome.DUPLICATE
-    reach(Failpoint.INTAKE_STORED)
-    if trouble:
-        return Outcome.QUARANTINED
-    if not in_statement:
-        await ring_now(actor, stored)
-    return Outcome.STORED
-
-
-def _trouble(account: Account, event: ReceivedEvent) -> str:
-    """Why a genuine event must have no effect here; empty when it may."""
-    if event.mode is not account.mode:
-        return f"A {event.mode} event arrived at the address of a {account.mode} connection."
-    if event.account_external_id and event.account_external_id != account.external_id:
-        return "The event belongs to another account."
-    return ""
+    return Outcome.QUARANTINED if trouble else Outcome.STORED

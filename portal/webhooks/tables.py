@@ -23,6 +23,8 @@ class WebhookEvent(Table, tablename="webhook_event"):
     """The root of what it is about, such as the intent of a charge: one read serves the group."""
     api_version = Text(null=True, default=None)
     body = Bytea(null=False)
+    origin = Text(null=False, default="delivery")
+    """`delivery`, or `list` when it was missed and then found in the provider's own list."""
     state = Text(null=False, default="received")
     """`received`, `processing`, `processed`, `ignored`, `parked` or `rejected`."""
     attempts = BigInt(null=False, default=0)
@@ -32,10 +34,42 @@ class WebhookEvent(Table, tablename="webhook_event"):
     due_at = Timestamptz(null=False)
     error_code = Text(null=False, default="")
     error_words = Text(null=False, default="")
+    history = JSONB(null=False, default="[]")
+    """Attempts that failed and replays, oldest first, as `portal.webhooks.attempts` writes them."""
     outcome = Text(null=False, default="")
     """What it did, as a sentence: `Marked INV-0043 paid`."""
     received_at = Timestamptz(null=False)
     processed_at = Timestamptz(null=True, default=None)
+
+
+class WebhookIdentity(Table, tablename="webhook_identity"):
+    """Which events are stored: `webhook_event` is cut into months, and no unique key spans them."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    account = ForeignKey(ConnectedAccount, null=False, on_delete=OnDelete.restrict)
+    mode = Text(null=False)
+    external_id = Text(null=False)
+    event = BigInt(null=False)
+
+
+class EventWalk(Table, tablename="event_walk"):
+    """How far the provider's own list of events was walked, to find what was never delivered."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    account = ForeignKey(ConnectedAccount, null=False, on_delete=OnDelete.restrict)
+    mode = Text(null=False)
+    walked_to = Timestamptz(null=False)
+    """Everything before was seen; the next walk begins a while earlier all the same."""
+    after = Text(null=True, default=None)
+    """Cursor of a walk that has not ended yet."""
+    heading_for = Timestamptz(null=True, default=None)
+    """When that walk began: `walked_to` once it has ended."""
+    ran_at = Timestamptz(null=True, default=None)
+    found = BigInt(null=False, default=0)
+    """How many events were missing, in all walks."""
+    error = Text(null=False, default="")
 
 
 class DeliveryProof(Table, tablename="delivery_proof"):

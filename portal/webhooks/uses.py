@@ -7,8 +7,8 @@ import time
 from datetime import datetime
 
 from portal.accounts.services import load_account
+from portal.contract.accounts import Account
 from portal.contract.loading import plugin_by_id
-from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
 from portal.database.transaction import DatabaseBusy, transaction
 from portal.errors import PortalError

@@ -9,24 +9,14 @@ from typing import ClassVar
 from portal.accounts.connections import NewConnection, save_connection
 from portal.accounts.endpoints import pending_endpoint
 from portal.audit.services import Actor
+from portal.contract.accounts import Account, AccountIdentity, Repaired
 from portal.contract.checks import Check, CheckContext, CheckResult, CheckStatus, Repair
+from portal.contract.descriptions import CredentialField, Effect, Feature, FieldFeedback, Manifest
 from portal.contract.facts import Mode
-from portal.contract.plugin import (
-    Account,
-    AccountIdentity,
-    CredentialField,
-    Effect,
-    Feature,
-    FieldFeedback,
-    Manifest,
-    PayableInvoice,
-    PaymentStart,
-    PayPage,
-    Plugin,
-    ReceivedEvent,
-    Repaired,
-)
+from portal.contract.payables import PayableInvoice, PaymentStart, PayPage
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.contract.work import ReceivedEvent
 from portal.errors import NotFound, PortalError
 from portal.settings import Settings, current_settings
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+
 import pytest
 
 from portal.accounts.disconnections import consequences, disconnect
-from portal.accounts.services import AccountDisconnected, account_for_webhook, default_account
-from portal.contract.plugin import Account, Effect
+from portal.accounts.services import (
+    AccountDisconnected,
+    account_for_webhook,
+    default_account,
+    require_connected,
+)
+from portal.contract.accounts import Account
+from portal.contract.descriptions import Effect
 from portal.database.transaction import connection
 from portal.errors import Conflict, NotFound
 from portal.security.tokens import Purpose, hash_token
@@ -93,6 +102,26 @@ async def test_waiting_work_ends_with_the_reason(database: None) -> None:
     assert await rows("SELECT sync_state, sync_error FROM invoice") == [
         ("failed", "The account was disconnected.")
     ]
+
+
+async def test_the_keys_are_erased_while_somebody_still_writes_and_what_that_leaves_ends_too(
+    database: None,
+) -> None:
+    """A backfill always writes some page: who waited for a moment without any would wait for its end."""
+    account = await connect_account()
+    async with connection() as writing, writing.transaction():
+        await require_connected(writing, account.id)
+        ending = asyncio.create_task(disconnect(account.id, Acme(), actor=ANA), context=contextvars.Context())
+        for _ in range(250):
+            if await writing.fetchval("SELECT bool_and(state = 'disconnected') FROM connected_account"):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.fail("the keys are still there")
+        assert not ending.done()
+        await receive(account.id, "evt_1", "received")
+    await ending
+    assert await rows("SELECT state FROM webhook_event") == [("ignored",)]
 
 
 async def test_history_stays(database: None) -> None:

@@ -25,9 +25,9 @@ from portal.accounts.rotations import (
 )
 from portal.accounts.services import load_account, load_summary, mark_broken, mark_needs_attention
 from portal.accounts.validations import Outcome, run_to_end
+from portal.contract.accounts import AccountIdentity, Repaired
 from portal.contract.checks import CheckContext, CheckResult, CheckStatus
 from portal.contract.errors import AccountAuthFailed, OutcomeUnknown, ProviderUnavailable
-from portal.contract.plugin import AccountIdentity, Repaired
 from portal.contract.secrets import Secret
 from portal.database.transaction import connection
 from portal.errors import Conflict

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,10 +22,16 @@ from portal.accounts.rotations import (
     replace_credentials,
     require_same_account,
 )
-from portal.accounts.services import AccountDisconnected, load_account, load_summary, mark_broken
+from portal.accounts.services import (
+    AccountDisconnected,
+    load_account,
+    load_summary,
+    mark_broken,
+    require_connected,
+)
+from portal.contract.accounts import AccountIdentity
 from portal.contract.errors import ProviderUnavailable
 from portal.contract.facts import Mode
-from portal.contract.plugin import AccountIdentity
 from portal.contract.secrets import Secret
 from portal.database.transaction import connection
 from portal.errors import Conflict
@@ -62,15 +70,26 @@ async def test_a_new_key_takes_the_place_of_the_old_one_at_once(database: None) 
     assert NEW_KEY not in shown
 
 
+async def test_a_new_key_waits_for_no_page_that_is_being_written(database: None) -> None:
+    account_id = await connect_acme()
+    async with connection() as writing, writing.transaction():
+        await require_connected(writing, account_id)
+        work = replace(account_id, secret_key=NEW_KEY)
+        async with asyncio.timeout(5):
+            await asyncio.create_task(work, context=contextvars.Context())
+
+
 async def test_a_new_signing_secret_is_accepted_beside_the_old_one_for_a_day(database: None) -> None:
     account_id = await connect_acme()
+    before = datetime.now(UTC)
     await replace(account_id, signing=NEW_SIGNING)
+    after = datetime.now(UTC)
     account = await load_account(account_id)
     assert account.credentials["signing"].reveal() == NEW_SIGNING
     assert account.previous["signing"].reveal() == SIGNING
     until = (await row(account_id))["previous_until"]
     assert isinstance(until, datetime)
-    assert timedelta(hours=23, minutes=59) < until - NOW < timedelta(hours=24, minutes=5)
+    assert before - timedelta(minutes=1) < until - timedelta(days=1) < after + timedelta(minutes=5)
 
 
 async def test_the_old_secret_is_not_accepted_after_its_day_even_before_it_is_erased(database: None) -> None:

@@ -11,10 +11,11 @@ from tests.architecture.imports import ROOT, Import, all_imports, imports_of, mo
 FLOORS = (
     ("money", "errors", "settings", "failpoints", "contract", "processes"),
     ("database", "security"),
-    ("queue", "web", "audit"),
-    ("auth", "customers", "accounts", "payments", "finance", "help"),
-    ("invoices", "subscriptions", "sync", "webhooks"),
-    ("dashboard", "connected"),
+    ("queue", "web", "audit", "mail"),
+    ("auth", "customers", "accounts", "payments", "finance", "help", "sync"),
+    ("invoices", "subscriptions", "webhooks"),
+    ("exchange", "documents"),
+    ("dashboard", "connected", "metrics", "messages"),
     (
         "sdk",
         "testing",

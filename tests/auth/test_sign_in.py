@@ -35,6 +35,7 @@ async def test_every_failure_reads_the_same(visitor: Visitor, ana: int) -> None:
         assert PASSWORD not in answer.text
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_unknown_email_costs_the_same_work(
     visitor: Visitor, ana: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

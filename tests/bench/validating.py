@@ -1,6 +1,7 @@
 """How long *Validate* takes, from the press to the last row, on a whole portal with the sandbox.
 
-make bench
+python -m tests.bench.validating
+python -m tests.bench.validating --short    # once each
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import statistics
+import sys
 import tempfile
 import time
 from html import unescape
@@ -16,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from e2e.portals import RunningPortal, running_portal
+from tests.bench.figures import Figure, note
 from tests.visitors import CSRF_IN_PAGE
 
 ADDRESS = "/settings/connected-accounts/stripe"
@@ -27,7 +30,7 @@ ROW = re.compile(r'class="p-check-row (\w+)" id="check-(\w+)"')
 VALUE = re.compile(r'name="(publishable_key|secret_key|webhook_secret)"[^>]*?value="([^"]*)"')
 
 
-async def measure() -> None:
+async def measure(runs: int) -> None:
     """Print the figures."""
     with (
         tempfile.TemporaryDirectory(prefix="portal-bench-") as folder,
@@ -36,21 +39,28 @@ async def measure() -> None:
         async with httpx.AsyncClient(base_url=portal.url, timeout=60, follow_redirects=True) as browser:
             await _set_up(browser, portal)
             for delay in DELAYS:
-                await _print_figures(browser, portal, delay)
+                await _slow_down(browser, portal, delay)
+                _tell(delay, [await _one_run(browser) for _ in range(runs)])
 
 
-async def _print_figures(browser: httpx.AsyncClient, portal: RunningPortal, delay: int) -> None:
+async def _slow_down(browser: httpx.AsyncClient, portal: RunningPortal, delay: int) -> None:
     await browser.request("DELETE", f"{portal.sandbox_url}/_sandbox/faults")
     if delay:
         fault = {"match": "* /v1/**", "delay_ms": delay, "times": None}
         await browser.post(f"{portal.sandbox_url}/_sandbox/faults", json=fault)
-    runs = []
-    for _ in range(RUNS):
-        form = await _sandbox_form(browser)
-        runs.append(await _time_run(browser, form))
-        await asyncio.sleep(PAUSE_SECONDS)
-    totals = [max(rows.values()) for rows in runs]
-    print(f"{delay} ms a call: last row after {statistics.median(totals) * 1000:.0f} ms (median of {RUNS})")
+
+
+async def _one_run(browser: httpx.AsyncClient) -> dict[str, float]:
+    form = await _sandbox_form(browser)
+    rows = await _time_run(browser, form)
+    await asyncio.sleep(PAUSE_SECONDS)
+    return rows
+
+
+def _tell(delay: int, runs: list[dict[str, float]]) -> None:
+    took = 1000 * statistics.median(max(rows.values()) for rows in runs)
+    print(f"{delay} ms a call: last row after {took:.0f} ms (median of {len(runs)})")
+    note(Figure("A3", f"from Validate to its last row, {delay} ms a call", took, "ms"))
     for name in runs[-1]:
         print(f"    {name:<18} {statistics.median(rows[name] for rows in runs) * 1000:6.0f} ms")
 
@@ -95,4 +105,4 @@ def _hidden(html: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(measure())
+    asyncio.run(measure(1 if "--short" in sys.argv else RUNS))

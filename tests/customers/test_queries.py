@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portal.contract.facts import Mode
-from portal.customers.queries import LinkState, customer_options, list_customers
+from portal.customers.lists import CustomerFilter, LinkState, list_customers
+from portal.customers.queries import customer_options
 from portal.database.transaction import transaction
 from portal.web.keysets import START, read_cursor
 from tests.builders import connect_account, make_customer, make_invoice
@@ -19,7 +20,7 @@ async def customers(database: None) -> dict[str, int]:
 
 
 async def names(search: str) -> list[str]:
-    return [row.name for row in (await list_customers(search, START, mode=Mode.TEST)).rows]
+    return [row.name for row in (await list_customers(CustomerFilter(search), START, mode=Mode.TEST)).rows]
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,13 @@ async def test_search_finds_a_providers_id(customers: dict[str, int]) -> None:
             account.id,
             customers["Initech"],
         )
-    found = await list_customers("cus_Q1", START, mode=Mode.TEST)
+    found = await list_customers(CustomerFilter("cus_Q1"), START, mode=Mode.TEST)
     assert [(row.name, row.link) for row in found.rows] == [("Initech", LinkState.LINKED)]
 
 
 async def test_pages_hold_every_customer_once(customers: dict[str, int]) -> None:
-    first = await list_customers("", START, mode=Mode.TEST, size=3)
-    second = await list_customers("", read_cursor(first.older), mode=Mode.TEST, size=3)
+    first = await list_customers(CustomerFilter(), START, mode=Mode.TEST, size=3)
+    second = await list_customers(CustomerFilter(), read_cursor(first.older), mode=Mode.TEST, size=3)
     assert [row.name for row in (*first.rows, *second.rows)] == list(reversed(NAMES))
     assert (first.newer, second.older) == ("", "")
 
@@ -72,7 +73,7 @@ async def test_balance_counts_the_mode_alone(database: None) -> None:
     owed = {
         mode: [
             money.format()
-            for row in (await list_customers("", START, mode=mode)).rows
+            for row in (await list_customers(CustomerFilter(), START, mode=mode)).rows
             for money in row.balance
         ]
         for mode in Mode

@@ -8,7 +8,7 @@ import pytest
 
 from portal.audit.services import SYSTEM, timeline
 from portal.contract.facts import Mode
-from portal.customers.queries import CustomerDetail, find_customer
+from portal.customers.details import CustomerDetail, find_customer
 from portal.customers.services import CustomerProfile, create_customer, update_customer
 from portal.errors import Conflict, NotFound
 from tests.builders import make_organisation

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from portal.contract.facts import Mode
+from portal.dashboard.months import read_collected
 from portal.dashboard.queries import Period, read_attention, read_figures, read_steps
 from portal.database.transaction import connection
 from portal.money import Money
@@ -46,6 +47,7 @@ async def test_figures_count_one_mode_and_keep_currencies_apart(owner: Visitor) 
     await pay(one, -1_000, at=NOW, kind="refund")
     await pay(one, 5_000, at=period.start - timedelta(seconds=1))
     await pay(other, 100, at=NOW)
+    await pay(one, 4_000, at=NOW, kind="credit")  # let go, not collected
     figures = await read_figures("test", period, currency="usd")
     assert figures.collected == (Money(2_000, "usd"), Money(100, "jpy"))
     assert figures.collected_before == (Money(5_000, "usd"),)
@@ -64,6 +66,13 @@ async def test_past_due_and_old_debts_are_told(owner: Visitor) -> None:
     assert (await read_attention("test", Period(NOW))).very_late == 1
     page = (await owner.get("/")).text
     assert "1 invoice is past due for more than 30 days" in page
+
+
+async def test_demo_data_is_offered_until_there_is_an_invoice(owner: Visitor) -> None:
+    assert "portal demo-data" in (await owner.get("/")).text
+    await connect_account()
+    await make_invoice()
+    assert "portal demo-data" not in (await owner.get("/")).text
 
 
 async def test_empty_portal_needs_nothing(owner: Visitor) -> None:
@@ -102,3 +111,56 @@ async def test_without_a_live_connection_nothing_is_hidden(owner: Visitor) -> No
     assert f'href="/invoices/{invoice_id}"' in (await owner.get("/invoices")).text
     assert 'aria-label="Mode"' in (await owner.get("/")).text
     assert 'href="/?mode=test"' not in (await owner.get("/")).text
+
+
+async def test_collected_months_begin_where_the_organisation_is(owner: Visitor) -> None:
+    await connect_account()
+    invoice = await make_invoice(10_000)
+    await pay(invoice, 3_000, at=datetime(2026, 10, 31, 11, 30, tzinfo=UTC))  # 1 November in Auckland
+    await pay(invoice, 500, at=datetime(2026, 10, 31, 10, 30, tzinfo=UTC))  # 31 October there
+    await pay(invoice, 70, at=datetime(2026, 11, 30, 11, 0, tzinfo=UTC))  # December there: not yet
+    [found] = await read_collected("test", date(2026, 11, 26), zone="Pacific/Auckland", currency="usd")
+    assert found.by_month[-2:] == ((date(2026, 10, 1), 500), (date(2026, 11, 1), 3_000))
+    assert sum(amount for _, amount in found.by_month) == 3_500
+
+
+async def test_each_currency_has_a_picture_of_its_own_and_of_one_mode(owner: Visitor) -> None:
+    await connect_account()
+    dollars, yen = await make_invoice(10_000), await make_invoice(700, currency="jpy")
+    await pay(dollars, 3_000, at=NOW)
+    await pay(yen, 700, at=NOW)
+    found = await read_collected("test", NOW.date(), zone="UTC", currency="eur")
+    assert [each.currency for each in found] == ["eur", "jpy", "usd"]
+    assert [each.by_month[-1][1] for each in found] == [0, 700, 3_000]
+    [live] = await read_collected("live", NOW.date(), zone="UTC", currency="eur")
+    assert live.chart().is_empty
+
+
+async def test_month_in_which_more_went_back_is_told_in_the_table_alone(owner: Visitor) -> None:
+    await connect_account()
+    invoice = await make_invoice(10_000)
+    await pay(invoice, -2_000, at=NOW, kind="refund")
+    [found] = await read_collected("test", NOW.date(), zone="UTC", currency="usd")
+    assert found.chart().bars() == []
+    assert found.chart().rows()[-1][1] == ["-$20.00"]
+    assert "-$20.00" in (await owner.get("/")).text
+
+
+async def test_disputes_and_failed_refunds_wait_for_somebody(owner: Visitor) -> None:
+    await connect_account()
+    invoice = await make_invoice(10_000)
+    async with connection() as held:
+        await held.execute(
+            "INSERT INTO dispute (invoice, account, mode, external_id, payment_external_id, amount_minor, "
+            "currency, status, opened_at, changed_at) SELECT id, account, mode, 'dp_1', 'pi_1', 100, 'usd', "
+            "'needs_response', now(), now() FROM invoice"
+        )
+        await held.execute(
+            "INSERT INTO refund (invoice, account, mode, payment_external_id, amount_minor, currency, "
+            "status, created_at, changed_at) SELECT id, account, mode, 'pi_1', 100, 'usd', 'failed', now(), "
+            "now() FROM invoice"
+        )
+    page = (await owner.get("/")).text
+    assert f'<a href="/invoices/{invoice}">1 dispute waits for your answer</a>' in page
+    assert f'<a href="/invoices/{invoice}">1 refund did not go through</a>' in page
+    assert (await read_attention("live", Period(NOW))).nothing

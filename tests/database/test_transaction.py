@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from portal.database.engine import current_engine
-from portal.database.transaction import after_commit, connection, transaction
+from portal.database.transaction import after_commit, connection, transaction, transaction_on
 
 
 @pytest.fixture
@@ -78,6 +78,15 @@ async def test_nested_transaction_joins_the_outer_one(database: None) -> None:
         await fail_inside()
     async with transaction() as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM customer") == 0
+
+
+async def test_a_connection_of_its_own_joins_no_transaction_on_another(database: None) -> None:
+    async with transaction(), connection() as other:
+        with pytest.raises(RuntimeError, match="another connection"):
+            async with transaction_on(other):
+                pytest.fail("what is written in here would be committed at once")
+    async with connection() as held, transaction_on(held) as outer, transaction_on(held) as inner:
+        assert inner is outer
 
 
 async def test_a_connection_inside_a_connection_is_the_same_one(database: None) -> None:

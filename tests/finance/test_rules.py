@@ -6,7 +6,20 @@ import pytest
 
 from portal.finance.rules import OrganisationForm, changed_fields, prefix_problem, read_terms
 
-FORM = OrganisationForm("Northwind", "a@b.example", "", "usd", "UTC", "INV-", 14)
+FORM = OrganisationForm(
+    name="Northwind",
+    contact_email="a@b.example",
+    address="",
+    tax_id="",
+    bank_details="",
+    footer="",
+    default_currency="usd",
+    time_zone="UTC",
+    invoice_prefix="INV-",
+    next_invoice_number=None,
+    terms_days=14,
+    pay_link_days=90,
+)
 
 
 def test_only_what_differs_is_a_change() -> None:

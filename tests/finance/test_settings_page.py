@@ -16,8 +16,14 @@ FORM = {
     "address": "1 Quay\r\nLisbon",
     "default_currency": "eur",
     "time_zone": "Europe/Lisbon",
+    "tax_id": "PT 123 456 789",
+    "bank_details": "IBAN PT50 0002 0123",
+    "footer": "Thank you.",
     "invoice_prefix": "NW-",
+    "next_invoice_number": "1",
+    "number_shown": "1",
     "terms_days": "30",
+    "pay_link_days": "60",
     "version": "1",
 }
 
@@ -34,6 +40,7 @@ async def test_saved_settings_are_used_and_audited(owner: Visitor) -> None:
     assert "Finance settings saved" in (await owner.get("/settings/finance")).text
     saved = await organisation()
     assert (saved.default_currency, saved.address, saved.terms_days) == ("eur", "1 Quay\nLisbon", 30)
+    assert (saved.tax_id, saved.footer, saved.pay_link_days) == ("PT 123 456 789", "Thank you.", 60)
     entry = (await timeline("organisation", 1))[0]
     assert entry.details["default_currency"] == {"before": "usd", "after": "eur"}
 
@@ -60,6 +67,9 @@ async def test_mistakes_are_told_beside_their_fields(owner: Visitor) -> None:
         "default_currency": "zzz",
         "time_zone": "Mars/Base",
         "terms_days": "-1",
+        "pay_link_days": "0",
+        "next_invoice_number": "x",
+        "tax_id": "9" * 61,
     }
     answer = await owner.post("/settings/finance", {**FORM, **wrong})
     assert answer.status_code == 422
@@ -68,9 +78,20 @@ async def test_mistakes_are_told_beside_their_fields(owner: Visitor) -> None:
         "name@example.com",
         "Choose a currency",
         "Choose a time zone",
-        "whole days",
+        "whole days from 0 to 365",
+        "whole days from 1 to 3,650",
+        "whole numbers from 1",
+        "at most 60 characters",
     ):
         assert words in answer.text
+
+
+async def test_contact_address_that_mail_cannot_name_is_refused(owner: Visitor) -> None:
+    answer = await owner.post("/settings/finance", {**FORM, "contact_email": "jörg@northwind.example"})
+    assert answer.status_code == 422
+    assert "without accents before the @" in answer.text
+    spelled = await owner.post("/settings/finance", {**FORM, "contact_email": "jo@bücher.example"})
+    assert spelled.status_code == 303
 
 
 async def test_viewer_sees_the_settings_without_a_form(viewer: Visitor) -> None:
@@ -121,3 +142,18 @@ async def test_portal_without_an_organisation_says_so(database: None) -> None:
         await organisation()
     with pytest.raises(NotSetUp):
         await take()
+
+
+async def test_next_number_can_go_up_and_is_then_taken(owner: Visitor) -> None:
+    await owner.post("/settings/finance", {**FORM, "next_invoice_number": "501"})
+    assert await take() == "NW-0501"
+    answer = await owner.post("/settings/finance", {**FORM, "version": "2", "next_invoice_number": "7"})
+    assert answer.status_code == 422
+    assert "Numbers only go up: enter 502 or more." in answer.text
+
+
+async def test_number_taken_while_the_form_was_open_does_not_stop_the_other_changes(owner: Visitor) -> None:
+    await take()
+    assert (await owner.post("/settings/finance", FORM)).status_code == 303
+    saved = await organisation()
+    assert (saved.name, saved.next_invoice_number) == ("Northwind Studio", 2)

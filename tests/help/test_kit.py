@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from plugins.stripe.plugin import StripePlugin, plugin
-from portal.contract.plugin import HelpPage, Plugin
+from portal.contract.descriptions import HelpPage
+from portal.contract.plugin import Plugin
 from portal.testing import plugins as kit
 
 GOOD = plugin.help_pages[0]

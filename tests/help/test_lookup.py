@@ -12,8 +12,9 @@ import pytest
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.plugin import StripePlugin, plugin
 from portal.contract import help_pages
+from portal.contract.descriptions import HelpPage
 from portal.contract.help_pages import PORTAL_PAGES, help_href, help_shelves
-from portal.contract.plugin import HelpPage, LoadedPlugin
+from portal.contract.plugin import LoadedPlugin
 from portal.settings import ROOT
 
 STRIPE = ROOT / "plugins" / "stripe"
@@ -26,7 +27,15 @@ PORTALS_OWN = (
     "ALREADY_CONNECTED",
     "WRONG_ACCOUNT",
     "EVENT_QUARANTINED",
+    "CALL_BUDGET_SPENT",
+    "SIDES_DIFFER",
+    "DIFFERENCE_CHANGED",
     "UNEXPECTED",
+    "MAIL_NOT_SET_UP",
+    "MAIL_REFUSED",
+    "MAIL_DELAYED",
+    "NO_ADDRESS",
+    "DOCUMENTS_BUSY",
 )
 
 

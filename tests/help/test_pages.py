@@ -12,9 +12,9 @@ from litestar import Litestar
 from plugins.stripe.domain.events import ENDPOINT_EVENTS
 from plugins.stripe.gateway.client import API_VERSION
 from plugins.stripe.rights import RIGHTS
+from portal.contract.descriptions import HelpPage
 from portal.contract.errors import AccountAuthFailed
 from portal.contract.help_pages import HelpShelf, help_href, help_shelves
-from portal.contract.plugin import HelpPage
 from portal.errors import PortalError
 from tests.visitors import Visitor
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import pytest
 
 from portal.audit.services import Actor
+from portal.audit.sources import Source
 from portal.contract.facts import Mode, PaymentFailed, PaymentSucceeded
 from portal.database.transaction import connection, transaction
-from portal.invoices.facts import Source, apply_invoice_facts
+from portal.invoices.facts import apply_invoice_facts
 from portal.money import Money
 from tests.builders import Connected, connect_account, make_customer, make_invoice
 from tests.visitors import Visitor
@@ -242,4 +244,16 @@ async def make_paid(account: Connected) -> int:
     async with transaction() as tx:
         source = Source(account.id, Mode.TEST, STRIPE)
         await apply_invoice_facts(tx.connection, source, invoice_id, [failed, paid])
+        await source.write(tx.connection)
     return invoice_id
+
+
+async def test_customers_failed_payment_is_told_as_theirs_and_as_free_of_charge(
+    owner: Visitor, account: Connected
+) -> None:
+    invoice_id = await make_invoice(10_000)
+    async with connection() as held:
+        await held.execute("UPDATE invoice SET attempts = 1, collection_failure = 'Not enough funds.'")
+    page = (await owner.get(f"/invoices/{invoice_id}")).text
+    assert "The customer's last payment failed: Not enough funds." in unescape(page)
+    assert "No further attempt is planned" not in page

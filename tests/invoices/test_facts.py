@@ -11,18 +11,19 @@ import asyncpg
 import pytest
 
 from portal.audit.services import Actor
+from portal.audit.sources import Source
 from portal.contract.errors import EventQuarantined
 from portal.contract.facts import (
     AttemptsUnderWay,
-    Fact,
     InvoiceClosed,
+    InvoiceFact,
     Mode,
     PaymentFailed,
     PaymentProcessing,
     PaymentSucceeded,
 )
 from portal.database.transaction import transaction
-from portal.invoices.facts import Source, apply_invoice_facts
+from portal.invoices.facts import apply_invoice_facts
 from portal.money import Money
 from tests.builders import Connected, connect_account, make_invoice
 
@@ -30,10 +31,12 @@ AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 FULL = Money(48_000, "usd")
 
 
-async def apply(account: Connected, invoice_id: int, *facts: Fact) -> str:
+async def apply(account: Connected, invoice_id: int, *facts: InvoiceFact) -> str:
     source = Source(account.id, account.mode, Actor("provider", "stripe", "Stripe"))
     async with transaction() as tx:
-        return await apply_invoice_facts(tx.connection, source, invoice_id, list(facts))
+        said = await apply_invoice_facts(tx.connection, source, invoice_id, list(facts))
+        await source.write(tx.connection)
+        return said
 
 
 async def standing(invoice_id: int) -> tuple[str, int, int]:
@@ -84,7 +87,7 @@ async def test_every_order_of_the_same_facts_ends_the_same(database: None) -> No
     for order in itertools.permutations(range(3)):
         invoice_id = await make_invoice()
         name = f"pi_{invoice_id}"
-        facts: Sequence[Fact] = (
+        facts: Sequence[InvoiceFact] = (
             PaymentFailed(invoice_id, f"ch_a_{invoice_id}", FULL, AT, code="x", reason="No."),
             PaymentProcessing(invoice_id, f"ch_{name}", FULL, AT),
             succeeded(invoice_id, external_id=name),
@@ -101,6 +104,8 @@ async def test_a_late_failure_reopens_the_invoice_with_its_reason(database: None
     failed = PaymentFailed(invoice_id, "ch_ach", FULL, AT, code="R01", reason="Not enough funds.")
     assert "Not enough funds." in await apply(account, invoice_id, failed)
     assert await standing(invoice_id) == ("open", 0, 0)
+    assert await apply(account, invoice_id, PaymentProcessing(invoice_id, "ch_ach", FULL, AT)) == ""
+    assert (await standing(invoice_id))[0] == "open", "what has failed is not under way again"
 
 
 async def test_a_read_that_finds_nothing_under_way_ends_the_waiting(database: None) -> None:
@@ -113,7 +118,8 @@ async def test_a_read_that_finds_nothing_under_way_ends_the_waiting(database: No
 async def test_money_that_arrives_after_a_void_is_not_hidden(database: None) -> None:
     account, invoice_id = await connect_account(), await make_invoice()
     await apply(account, invoice_id, InvoiceClosed(invoice_id, "void", AT))
-    assert (await standing(invoice_id))[0] == "void"
+    await apply(account, invoice_id, InvoiceClosed(invoice_id, "uncollectible", AT))
+    assert (await standing(invoice_id))[0] == "void", "what is void stays so"
     await apply(account, invoice_id, succeeded(invoice_id))
     assert await standing(invoice_id) == ("paid", 48_000, 1)
 
@@ -156,3 +162,42 @@ async def test_the_ledger_cannot_be_rewritten(database: None, change: str) -> No
     with pytest.raises(asyncpg.RaiseError, match="append-only"):
         async with transaction() as tx:
             await tx.connection.execute(change)
+
+
+async def test_of_two_debits_one_is_under_way_and_the_other_follows_when_it_ended(database: None) -> None:
+    account, invoice_id = await connect_account(), await make_invoice()
+    first, second = (PaymentProcessing(invoice_id, name, FULL, AT) for name in ("ch_1", "ch_2"))
+    both = AttemptsUnderWay(invoice_id, frozenset({"ch_1", "ch_2"}))
+    assert await apply(account, invoice_id, both, first, second) != ""
+    assert await under_way(invoice_id) == ["ch_1"]
+    assert (await standing(invoice_id))[0] == "processing"
+    failed = PaymentFailed(invoice_id, "ch_1", FULL, AT, "no_account", "There is no such account.")
+    await apply(account, invoice_id, failed, AttemptsUnderWay(invoice_id, frozenset({"ch_2"})), second)
+    assert await under_way(invoice_id) == ["ch_2"]
+    assert (await standing(invoice_id))[0] == "processing"
+
+
+async def test_the_database_refuses_a_second_open_payment_of_an_invoice(database: None) -> None:
+    account, invoice_id = await connect_account(), await make_invoice()
+    await apply(account, invoice_id, PaymentProcessing(invoice_id, "ch_1", FULL, AT))
+    with pytest.raises(asyncpg.UniqueViolationError, match="payment_attempt_one_open"):
+        async with transaction() as tx:
+            await tx.connection.execute(
+                """
+                INSERT INTO payment_attempt
+                    (invoice, account, mode, external_id, state, amount_minor, currency, occurred_at,
+                     recorded_at)
+                SELECT invoice, account, mode, 'ch_2', state, amount_minor, currency, occurred_at,
+                       recorded_at
+                FROM payment_attempt
+                """
+            )
+
+
+async def under_way(invoice_id: int) -> list[str]:
+    """The attempts that the invoice waits for."""
+    async with transaction() as tx:
+        rows = await tx.connection.fetch(
+            "SELECT external_id FROM payment_attempt WHERE invoice = $1 AND state = 'processing'", invoice_id
+        )
+    return [row["external_id"] for row in rows]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from html import unescape
 from urllib.parse import urlsplit
 
 import pytest
 
 from portal.contract.errors import AccountAuthFailed, AccountNotReady, ProviderUnavailable
 from portal.contract.loading import plugin_by_id
+from portal.database.transaction import connection
 from portal.invoices import pay_controllers, services
 from tests.builders import connect_account, make_invoice
 from tests.visitors import Visitor
@@ -78,3 +80,27 @@ async def test_a_customer_is_told_nothing_about_the_merchants_keys(
     let_plugin(monkeypatch, "start_payment", error)
     answer = await visitor.post(f"{pay_path}/start")
     assert (answer.status_code, answer.json()) == (503, {"message": words})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://invoice.stripe.com/i/acct_1/test_1", True),
+        ("http://invoice.stripe.com/i/acct_1/test_1", False),
+        ("https://invoice.stripe.com.evil.example/i/1", False),
+        ("https://invoice.stripe.com@evil.example/i/1", False),
+        ("https://evil.example/invoice.stripe.com", False),
+        ("javascript:alert(1)//invoice.stripe.com", False),
+    ],
+)
+async def test_without_scripts_the_page_leads_to_the_providers_own_host_alone(
+    visitor: Visitor,
+    pay_path: str,
+    address: str,
+    shown: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    async with connection() as held:
+        await held.execute("UPDATE invoice SET hosted_url = $1", address)
+    page = (await visitor.get(pay_path)).text
+    assert ("Pay on Stripe's page" in unescape(page)) is shown
+    assert (f'href="{address}"' in page) is shown

@@ -11,10 +11,11 @@ from portal.database.transaction import transaction
 from portal.errors import NotFound
 from portal.invoices import services
 from portal.invoices.details import find_invoice
-from portal.invoices.queries import InvoiceFilter, Tab, count_invoices, list_invoices
-from portal.invoices.rules import DraftLine
+from portal.invoices.filters import InvoiceFilter, Tab
+from portal.invoices.queries import count_invoices, list_cursor, list_invoices
+from portal.invoices.sums import DraftLine
 from portal.money import Money
-from portal.web.keysets import START, read_cursor
+from portal.web.keysets import START
 from tests.builders import connect_account, make_customer, make_invoice
 
 TODAY = date(2026, 11, 23)
@@ -88,10 +89,10 @@ async def test_pages_hold_every_invoice_once(database: None) -> None:
     made = [await make_invoice() for _ in range(5)]
     wanted = InvoiceFilter(TODAY)
     first = await list_invoices(wanted, START, size=2)
-    second = await list_invoices(wanted, read_cursor(first.older), size=2)
-    third = await list_invoices(wanted, read_cursor(second.older), size=2)
+    second = await list_invoices(wanted, list_cursor(wanted, first.older), size=2)
+    third = await list_invoices(wanted, list_cursor(wanted, second.older), size=2)
     assert [row.id for page in (first, second, third) for row in page.rows] == made[::-1]
-    back = await list_invoices(wanted, read_cursor(third.newer), size=2)
+    back = await list_invoices(wanted, list_cursor(wanted, third.newer), size=2)
     assert [row.id for row in back.rows] == [row.id for row in second.rows]
     assert third.older == ""
 
@@ -101,7 +102,7 @@ async def test_search_pages_like_the_list(database: None) -> None:
     made = [await make_invoice() for _ in range(3)]
     wanted = InvoiceFilter(TODAY, search="glob")
     first = await list_invoices(wanted, START, size=2)
-    second = await list_invoices(wanted, read_cursor(first.older), size=2)
+    second = await list_invoices(wanted, list_cursor(wanted, first.older), size=2)
     assert [row.id for page in (first, second) for row in page.rows] == made[::-1]
 
 

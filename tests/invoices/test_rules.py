@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from portal.invoices.rules import DraftLine, InvoiceStatus, Standing, next_status, totals
+from portal.invoices.rules import (
+    InvoiceStatus,
+    Standing,
+    StoredLine,
+    amount_due,
+    imported_lines,
+    next_status,
+    overpaid,
+)
+from portal.invoices.sums import DraftLine, totals
 from portal.money import Money
 
 OPEN, PAID, VOID = InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.VOID
@@ -43,6 +52,77 @@ def test_status_follows_from_the_money(  # noqa: PLR0917 - a table of cases
     status: InvoiceStatus,
 ) -> None:
     assert next_status(Standing(total, received, returned, processing, closed)) is status
+
+
+@pytest.mark.parametrize(
+    ("received", "credited", "returned", "closed", "status"),
+    [
+        (0, 30, 0, None, PARTLY),
+        (0, 30, 0, VOID, VOID),
+        (0, 30, 0, LOST, LOST),
+        (0, 100, 0, None, PAID),
+        (70, 30, 0, None, PAID),
+        (70, 30, 70, None, REFUNDED),
+        (40, 30, 0, VOID, PARTLY),
+    ],
+)
+def test_credits_make_the_debt_less_and_are_no_money(  # noqa: PLR0917 - a table of cases
+    received: int, credited: int, returned: int, closed: InvoiceStatus | None, status: InvoiceStatus
+) -> None:
+    standing = Standing(100, received, returned, processing=False, closed=closed, credited_minor=credited)
+    assert next_status(standing) is status
+
+
+@pytest.mark.parametrize(
+    ("received", "returned", "held", "status"),
+    [
+        (100, 100, 100, PAID),
+        (100, 100, 40, PAID),
+        (100, 100, 0, REFUNDED),
+        (100, 40, 40, PAID),
+        (40, 40, 40, PARTLY),
+        (40, 40, 0, REFUNDED),
+        (100, 110, 10, REFUNDED),
+    ],
+)
+def test_money_that_a_bank_holds_is_not_refunded_until_the_dispute_is_lost(
+    received: int, returned: int, held: int, status: InvoiceStatus
+) -> None:
+    standing = Standing(100, received, returned, processing=False, closed=None, held_minor=held)
+    assert next_status(standing) is status
+
+
+def test_an_invoice_that_gives_credit_owes_nothing() -> None:
+    assert next_status(Standing(-500, 0, 0, processing=False, closed=None)) is PAID
+
+
+@pytest.mark.parametrize(
+    ("paid", "returned", "due"),
+    [(0, 0, 100), (40, 0, 60), (70, 30, 0), (0, 100, 0), (30, 10, 60), (120, 0, 0)],
+)
+def test_what_went_back_is_not_owed_again(paid: int, returned: int, due: int) -> None:
+    assert amount_due(100, paid, returned) == due
+
+
+@pytest.mark.parametrize(
+    ("total", "paid", "over"),
+    [(100, 100, 0), (100, 130, 30), (100, 40, 0), (100, 0, 0), (0, 5, 5), (-500, 0, 0)],
+)
+def test_what_came_on_top_of_the_total_is_overpaid(total: int, paid: int, over: int) -> None:
+    assert overpaid(total, paid) == over
+
+
+def test_lines_of_a_provider_come_to_the_subtotal_whatever_they_leave_out() -> None:
+    told = [("Seats", 3, 900), ("Hours", 3, 1_000), ("", 0, -50), ("Units", 1_000, 0)]
+    assert imported_lines(told, 1_700) == [
+        StoredLine("Seats", 3, 300),
+        StoredLine("Hours (3 in all)", 1, 1_000),
+        StoredLine("Without a description", 1, -50),
+        StoredLine("Units", 1_000, 0),
+        StoredLine("Discounts and credits", 1, -150),
+    ]
+    assert imported_lines([], 500) == [StoredLine("Total of the invoice", 1, 500)]
+    assert imported_lines([], 0) == []
 
 
 def line(amount: int, quantity: int = 1, rate: str = "0") -> DraftLine:

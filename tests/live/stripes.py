@@ -111,13 +111,15 @@ def fresh(word: str) -> str:
     return f"contract-test:{word}:{uuid.uuid4().hex}"
 
 
-def an_invoice(*, amounts: tuple[int, ...] = (1500, 1000), tax: int = 190) -> PayableInvoice:
+def an_invoice(
+    *, amounts: tuple[int, ...] = (1500, 1000), tax: int = 190, discount: int = 0
+) -> PayableInvoice:
     """An invoice of the portal's in US dollars, unknown to any Stripe."""
     lines = tuple(
         PayableLine(f"Line {n}", 1, Money(amount, "usd"), Money(amount, "usd"))
         for n, amount in enumerate(amounts, 1)
     )
-    total = Money(sum(amounts) + tax, "usd")
+    total = Money(sum(amounts) - discount + tax, "usd")
     return PayableInvoice(
         id=1,
         key=fresh("invoice"),
@@ -126,6 +128,7 @@ def an_invoice(*, amounts: tuple[int, ...] = (1500, 1000), tax: int = 190) -> Pa
         external_id=None,
         total=total,
         amount_due=total,
+        discount=Money(discount, "usd"),
         tax=Money(tax, "usd"),
         due_at=datetime.now(UTC) + timedelta(days=14),
         memo="Made by a contract test",

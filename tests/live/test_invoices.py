@@ -10,6 +10,7 @@ import stripe as stripe_sdk
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
 from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.gateway import reads
 from plugins.stripe.gateway.client import CallRefused, ObjectMissing, close_clients
 from portal.sdk import PayableInvoice
 from tests.live.stripes import Stripe, an_invoice, fresh
@@ -56,7 +57,7 @@ def confirm(stripe: Stripe, raw: Raw, method: str) -> stripe_sdk.PaymentIntent:
 
 
 async def read_again(stripe: Stripe, raw: Raw) -> Raw:
-    return await gateway.retrieve_invoice(stripe.account, stripe.settings, str(raw["id"]))
+    return await reads.retrieve_invoice(stripe.account, stripe.settings, str(raw["id"]))
 
 
 async def test_a_draft_holds_our_lines_and_adds_up_to_our_total(stripe: Stripe) -> None:
@@ -82,7 +83,9 @@ async def test_an_earlier_attempts_objects_are_found_by_our_metadata(stripe: Str
     )
     assert found is not None
     assert found["id"] == raw["id"]
-    customer = await gateway.find_customer(stripe.account, stripe.settings, invoice=invoice)
+    customer = await gateway.find_customer(
+        stripe.account, stripe.settings, customer_key=invoice.customer_key, since=since
+    )
     assert customer is not None
     assert customer["id"] == raw["customer"]
 
@@ -95,13 +98,13 @@ async def test_finalising_numbers_the_invoice_and_makes_one_payment(stripe: Stri
     assert reading.hosted_url
     assert len(reading.intents) == 1
     assert (reading.paid, reading.tried) == ((), ())
-    owner = await gateway.invoice_of_payment_intent(stripe.account, stripe.settings, reading.intents[0])
+    owner = await reads.invoice_of_payment_intent(stripe.account, stripe.settings, reading.intents[0])
     assert owner == raw["id"]
 
 
 async def test_the_browser_gets_the_client_secret_of_that_payment(stripe: Stripe) -> None:
     raw = await make_open(stripe, an_invoice())
-    secret, found = await gateway.client_secret_of(stripe.account, stripe.settings, str(raw["id"]))
+    secret, found = await reads.client_secret_of(stripe.account, stripe.settings, str(raw["id"]))
     assert secret is not None
     assert secret.startswith(f"{read_invoice(raw).intents[0]}_secret_")
     assert "confirmation_secret" not in found
@@ -116,7 +119,7 @@ async def test_a_payment_pays_the_invoice_once(stripe: Stripe) -> None:
     (paid,) = reading.paid
     assert (paid.external_id, paid.amount.amount_minor, paid.offline) == (reading.intents[0], 2690, False)
     assert paid.attempt is not None
-    secret, _ = await gateway.client_secret_of(stripe.account, stripe.settings, str(raw["id"]))
+    secret, _ = await reads.client_secret_of(stripe.account, stripe.settings, str(raw["id"]))
     assert secret is None
 
 
@@ -166,11 +169,11 @@ async def test_a_finalised_invoice_takes_no_more_lines(stripe: Stripe) -> None:
 
 async def test_a_missing_object_is_called_missing(stripe: Stripe) -> None:
     with pytest.raises(ObjectMissing):
-        await gateway.retrieve_invoice(stripe.account, stripe.settings, "in_1ThereIsNoSuchInvoice")
+        await reads.retrieve_invoice(stripe.account, stripe.settings, "in_1ThereIsNoSuchInvoice")
 
 
 async def test_a_deleted_customer_says_so(stripe: Stripe) -> None:
     customer = await make_customer(stripe, an_invoice())
     stripe.client.v1.customers.delete(customer)
-    raw = await gateway.retrieve_customer(stripe.account, stripe.settings, customer)
+    raw = await reads.retrieve_customer(stripe.account, stripe.settings, customer)
     assert (raw["id"], raw["deleted"]) == (customer, True)

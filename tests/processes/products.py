@@ -57,6 +57,13 @@ class Product:
     settings: Settings
     webhook_path: str
     invoice_ids: tuple[int, ...]
+    own_sandbox: str = ""
+    """The address of a sandbox that the portal did not start itself."""
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the sandbox answers."""
+        return self.own_sandbox or self.portal.sandbox_url
 
     @property
     def webhook_url(self) -> str:
@@ -66,7 +73,7 @@ class Product:
     @property
     def stripe(self) -> stripe_sdk.V1Services:
         """Stripe as a person with the secret key sees it."""
-        return stripe_sdk.StripeClient(DEFAULT.secret_key, base_addresses={"api": self.portal.sandbox_url}).v1
+        return stripe_sdk.StripeClient(DEFAULT.secret_key, base_addresses={"api": self.sandbox_url}).v1
 
     # ---- tables
 
@@ -118,7 +125,7 @@ class Product:
     def slow_reads(self, *, delay_ms: int, times: int = 1) -> None:
         """Have the next reads of an invoice take long."""
         rule = {"match": "GET /v1/invoices/*", "delay_ms": delay_ms, "times": times}
-        httpx.post(f"{self.portal.sandbox_url}/_sandbox/faults", json=rule).raise_for_status()
+        httpx.post(f"{self.sandbox_url}/_sandbox/faults", json=rule).raise_for_status()
 
     # ---- processes
 
@@ -173,11 +180,12 @@ def running_product(data_dir: Path, *, invoices: int, **environment: str) -> Ite
     """The product with finalised invoices, from its start to its end."""
     with running_portal(data_dir, **environment) as portal:
         variables = {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_BASE_URL": portal.url, **environment}
-        made = _furnish(invoices, variables)
+        made = furnish(invoices, variables)
         yield Product(portal, load_settings(variables), str(made["webhook_path"]), tuple(made["invoice_ids"]))
 
 
-def _furnish(invoices: int, variables: dict[str, str]) -> dict[str, Any]:
+def furnish(invoices: int, variables: dict[str, str]) -> dict[str, Any]:
+    """Connect the sandbox and finalise invoices, in a process of its own; what it made."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
     done = subprocess.run(
         [sys.executable, "-m", "tests.processes.furnishing", str(invoices)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -99,6 +100,29 @@ def test_a_secret_cannot_be_enqueued(room: Room, journal: Journal) -> None:
         assert journal.wait_for(1) == [1]
 
 
+def test_bytes_that_would_run_when_unpickled_run_nothing_and_hold_nobody_up(
+    room: Room, journal: Journal, tmp_path: Path
+) -> None:
+    mark = tmp_path / "was-run"
+    actor = room.actor(journal.write, name="note")
+    room.broker.declare_queue(room.queue_name)
+    room.plant(pickle.dumps(Planted(mark)))
+    with room.worker():
+        actor.send(7)
+        assert journal.wait_for(1) == [7]
+    assert not mark.exists()
+
+
+class Planted:
+    """Makes a file when somebody unpickles it."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
 def test_the_message_of_a_killed_worker_runs_elsewhere(room: Room, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     room.broker.declare_queue(room.queue_name)
@@ -120,8 +144,10 @@ def test_two_processes_share_the_work_and_run_nothing_twice_at_once(room: Room, 
         for number in range(80):
             room.enqueue("test.note", number)
         wait_until(lambda: len(lines(journal, "end")) >= 80, what="80 messages done")
-    assert len({line[1] for line in lines(journal, "begin")}) == 2
-    assert Counter(line[2] for line in lines(journal, "begin")) == {str(n): 1 for n in range(80)}
+        # Before they are stopped: what ended but was not acknowledged yet may then run once more.
+        begun = lines(journal, "begin")
+    assert len({line[1] for line in begun}) == 2
+    assert Counter(line[2] for line in begun) == {str(n): 1 for n in range(80)}
 
 
 async def test_three_tickers_enqueue_a_periodic_job_once(room: Room, journal: Journal) -> None:

@@ -118,7 +118,7 @@ def test_long_passphrases_and_no_composition_rules() -> None:
 @pytest.mark.parametrize("password", ["ana.duarte@example.com", "NorthwindStudio1", "ana.duarte!!!!"])
 def test_password_made_of_what_is_known_is_refused(password: str) -> None:
     about = ("Ana Duarte", "ana.duarte@example.com", "Northwind Studio")
-    assert "name, e-mail or organisation" in (password_problem(password, about=about) or "")
+    assert "name, email or organisation" in (password_problem(password, about=about) or "")
 
 
 def test_strength_is_told_in_three_steps() -> None:

@@ -4,9 +4,24 @@ import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.contract.secrets import Secret
-from portal.security.redaction import JsonLines, redact, request_id_now
+from portal.security.redaction import (
+    BEARER,
+    CLIENT_SECRET,
+    CONTROL,
+    FAILING_ROW,
+    KEY_PATTERN,
+    NAMED_VALUE,
+    SUSPECT,
+    TOKEN_PATH,
+    URL_CREDENTIALS,
+    JsonLines,
+    redact,
+    request_id_now,
+)
 
 CANARY = "51Qx7CANARYvalue99"
 
@@ -33,6 +48,7 @@ CANARY = "51Qx7CANARYvalue99"
         f"secret_key={CANARY}&publishable_key=pk",
         f"token: {CANARY}",
         f"/setup?token={CANARY}",
+        f"DETAIL:  Failing row contains (11, 1, Ana, null,\n{CANARY}).",
         f"GET /pay/{CANARY}{CANARY} 200",
         f"POST /webhooks/stripe/{CANARY}{CANARY}",
         f"Cookie: portal_session={CANARY}",
@@ -57,6 +73,22 @@ def test_nothing_that_opens_something_reaches_a_log(text: str) -> None:
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert redact(text) == text
+
+
+PIECES = (
+    *"sk_ pk_ rk_ live test whsec _secret_ secret token Cookie PASSWORD passwd api_key".split(),
+    *"Bearer basic pi_1 seti cs".split(),
+    *"authorization /pay/ /webhooks/ stripe http:// : = @ ' \" _ , a1B2c3D4e5F6g7H8i9 ſecret toKen".split(),
+    *("Failing row contains (", " ", "\n", "\x00", "\x85", "\u2028"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_what_is_passed_over_at_a_glance_holds_nothing_that_any_pattern_finds(text: str) -> None:
+    named = (URL_CREDENTIALS, BEARER, NAMED_VALUE, TOKEN_PATH, FAILING_ROW)
+    patterns = (KEY_PATTERN, CLIENT_SECRET, CONTROL, *named)
+    if any(pattern.search(text) for pattern in patterns):
+        assert SUSPECT.search(text)
 
 
 def test_control_characters_do_not_drive_a_terminal() -> None:

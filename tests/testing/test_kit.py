@@ -13,8 +13,11 @@ import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.plugin import StripePlugin, plugin
-from portal.contract.plugin import CredentialField, FieldFeedback, PayPage, Plugin, ReceivedEvent
+from portal.contract.descriptions import CredentialField, FieldFeedback
+from portal.contract.payables import PayPage
+from portal.contract.plugin import Plugin
 from portal.contract.secrets import Secret
+from portal.contract.work import ReceivedEvent
 from portal.testing import Delivery, check_deliveries, check_plugin
 from portal.testing import plugins as kit
 

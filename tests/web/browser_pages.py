@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,6 +43,8 @@ class Site:
     answers: dict[str, Answer | Callable[[Request], Answer]] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    slow_files: dict[str, float] = field(default_factory=dict)
+    """Seconds that a file of ours, by its name's end, is under way."""
 
     async def serve(self, route: Route) -> None:
         """Answer one request of the browser."""
@@ -67,6 +70,7 @@ class Site:
         return [request for request in self.asked if urlsplit(request.url).path == path]
 
     async def _serve_asset(self, route: Route, name: str) -> None:
+        await asyncio.sleep(next((delay for end, delay in self.slow_files.items() if end in name), 0))
         found = self.assets.find(name)
         if found is None:
             await route.fulfill(status=404, body="Not found")

@@ -168,7 +168,11 @@ async def test_leaving_with_changes_asks(browser: Browser, site: Site) -> None:
     assert asked == ["beforeunload"]
 
 
-async def test_live_page_takes_parts_from_its_stream(browser: Browser, site: Site) -> None:
+@pytest.mark.parametrize("slow", ["", "htmx.min", "hx-sse", "portal"])
+async def test_live_page_takes_parts_from_its_stream_whichever_file_comes_last(
+    browser: Browser, site: Site, slow: str
+) -> None:
+    site.slow_files = {slow: 0.3} if slow else {}
     html = site.engine.render_string(FORM, {"shell": replace(shell(), live="/live")})
     site.answers["/form"] = Answer(html)
     part = '<hx-partial hx-target="#page-title" hx-swap="innerHTML">Changed</hx-partial>'

@@ -16,12 +16,14 @@ KILOBYTE = 1024
 BUDGETS = {
     "portal.css": 8 * KILOBYTE,
     "portal.js": 4 * KILOBYTE,
+    "print.css": KILOBYTE,
+    "editor.css": KILOBYTE,
     "pay.css": 5 * KILOBYTE,
     "icons.svg": 4 * KILOBYTE,
 }
 ADMIN_PAGE = (
     "vendor/tabler/tabler.min.css vendor/htmx/htmx.min.js vendor/htmx/hx-sse.min.js "
-    "portal.css portal.js icons.svg"
+    "portal.css print.css editor.css portal.js icons.svg"
 )
 
 

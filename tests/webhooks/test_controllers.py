@@ -18,7 +18,7 @@ import pytest
 from litestar import Litestar
 
 from portal.database.transaction import DatabaseBusy, transaction
-from portal.webhooks import controllers
+from portal.webhooks import intake
 from portal.webhooks.controllers import MOST_BYTES
 from portal.webhooks.intake import forget_connections
 from tests.builders import WEBHOOK_SECRET, Connected, connect_account
@@ -197,7 +197,7 @@ async def test_an_event_that_could_not_be_stored_is_503(
     async def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(controllers, "receive", fail)
+    monkeypatch.setattr(intake, "receive", fail)
     answer = await http.post(account.webhook_path, content=EVENT, headers=signed(EVENT))
     assert (answer.status_code, answer.json()) == (503, {"status": "try again"})
 

@@ -58,7 +58,10 @@ async def test_a_genuine_event_is_stored_byte_for_byte_and_rings_once(database: 
     assert await stored() == [("evt_1", "received", body)]
     async with transaction() as tx:
         jobs = await tx.connection.fetch("SELECT actor_name, args FROM portal_job")
-    assert [(row["actor_name"], json.loads(row["args"])) for row in jobs] == [("stripe.process_event", [1])]
+        event_id = await tx.connection.fetchval("SELECT id FROM webhook_event")
+    assert [(row["actor_name"], json.loads(row["args"])) for row in jobs] == [
+        ("stripe.process_event", [event_id])
+    ]
 
 
 async def test_a_second_delivery_changes_nothing(database: None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from portal.contract.accounts import Account
 from portal.contract.errors import (
     AccountAuthFailed,
     AccountNotReady,
@@ -14,14 +15,12 @@ from portal.contract.errors import (
     ProviderUnavailable,
     UnforeseenError,
 )
-from portal.contract.plugin import Account
 from portal.database.engine import DEADLINES, connection_options
-from portal.database.transaction import connection, transaction
-from portal.sdk import Reading, Subject, run_event
+from portal.database.transaction import Connection, connection, transaction
+from portal.sdk import Reading, StoredEvent, Subject, run_event
 from portal.settings import Settings
 from portal.sync.rules import retry_delay
-from portal.webhooks import processing
-from portal.webhooks.processing import StoredEvent
+from portal.webhooks import locks, processing
 from tests.builders import Connected, connect_account
 
 AWAY = ProviderUnavailable("Stripe could not be reached.")
@@ -53,8 +52,11 @@ async def loaded(event_id: int) -> StoredEvent:
 
 
 async def claimed(account: Connected) -> list[StoredEvent]:
-    async with connection() as held:
-        return await processing.claim_events(held, account.id, ["in_1"])
+    async def take(held: Connection) -> processing.Claimed:
+        return await processing.claim_events(held, account.id, "invoice:in_1", ["in_1"])
+
+    async with locks.lock(take) as (_, found):
+        return found.events
 
 
 async def give_back(event: StoredEvent, error: ProviderError) -> StoredEvent:
@@ -192,17 +194,17 @@ async def test_the_sweeper_rings_for_what_nobody_holds_alone(account: Connected)
 async def test_an_object_that_another_process_holds_is_busy(
     account: Connected, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert int(DEADLINES["statement_timeout"]) > processing.LOCK_SECONDS * 1000
-    monkeypatch.setattr(processing, "LOCK_SECONDS", 1)
+    assert int(DEADLINES["statement_timeout"]) > locks.LOCK_SECONDS * 1000
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 1)
     other = await asyncpg.connect(**connection_options(settings))
     try:
         await other.execute("SELECT pg_advisory_lock($1, hashtext('invoice:in_1'))", account.id)
-        with pytest.raises(processing.ObjectBusy):
-            async with processing.object_lock(account.id, "invoice:in_1"):
+        with pytest.raises(locks.ObjectBusy):
+            async with locks.object_lock(account.id, "invoice:in_1"):
                 pass
     finally:
         await other.close()
-    async with processing.object_lock(account.id, "invoice:in_1"):
+    async with locks.object_lock(account.id, "invoice:in_1"):
         pass
 
 

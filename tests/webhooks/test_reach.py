@@ -91,7 +91,7 @@ async def test_the_portal_answers_its_own_nonce_for_any_address_and_counts_nothi
         answer = await http.post(path, headers={"Portal-Nonce": NONCE})
         assert (answer.status_code, answer.json()) == (400, {"status": "refused"})
         assert answer.headers["portal-answer"] == answer_nonce(NONCE)
-    assert not notes._counts
+    assert not notes._refusals
 
 
 @pytest.mark.parametrize("nonce", ["", "x", NONCE[:-1], NONCE + "0", NONCE.upper(), "g" * 32])

@@ -9,7 +9,8 @@ import pytest
 
 from portal.contract.errors import EventRefused, RefusalReason
 from portal.database.transaction import DatabaseBusy, transaction
-from portal.webhooks import notes, refusals
+from portal.sync import gathering
+from portal.webhooks import notes
 from portal.webhooks.days import last_day
 from portal.webhooks.intake import forget_connections
 from portal.webhooks.notes import flush_notes, note_refusal, stop_notes
@@ -87,12 +88,12 @@ async def test_hours_that_had_ended_are_left_out(account: Connected) -> None:
 async def test_counts_outlive_a_database_that_is_away(
     account: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(_: object) -> None:
+    def fail() -> None:
         raise DatabaseBusy("away")
 
     note_refusal(account.id, "body", AT)
     with monkeypatch.context() as broken:
-        broken.setattr(refusals, "_add", fail)
+        broken.setattr(gathering, "connection", fail)
         await flush_notes()
     note_refusal(account.id, "body", AT)
     await flush_notes()
@@ -100,9 +101,9 @@ async def test_counts_outlive_a_database_that_is_away(
 
 
 async def test_the_background_writes_by_itself(account: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(gathering, "EVERY_SECONDS", 0.0)
     note_refusal(account.id, "signature", AT)
-    (writer,) = notes._writers
+    (writer,) = notes._writes.writers
     await writer
     assert await rows() == 1
 

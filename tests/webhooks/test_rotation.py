@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from portal.accounts.services import account_for_webhook
+from portal.contract.accounts import Account
 from portal.contract.errors import EventRefused
-from portal.contract.plugin import Account
 from portal.contract.secrets import Secret
 from portal.database.transaction import transaction
 from portal.webhooks import intake, uses
@@ -94,6 +95,25 @@ async def test_a_removed_secret_is_refused_at_once_though_the_process_remembers_
     assert await stored_ids() == ["evt_1"]
 
 
+async def test_a_secret_that_was_replaced_and_removed_within_seconds_is_refused_at_once(
+    account: Connected,
+) -> None:
+    """The process remembers it as the present one."""
+    body = event_body("evt_1")
+    assert await deliver(account, body, signed(body, WEBHOOK_SECRET)) is Outcome.STORED
+    await rotate(account)
+    async with transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE connected_account SET sealed_previous = '{}', previous_until = NULL, "
+            "version = version + 1 WHERE id = $1",
+            account.id,
+        )
+    body = event_body("evt_2")
+    with pytest.raises(EventRefused):
+        await deliver(account, body, signed(body, WEBHOOK_SECRET))
+    assert await deliver(account, body, signed(body, NEW_SECRET)) is Outcome.STORED
+
+
 @pytest.mark.parametrize(
     ("secrets", "which"),
     [
@@ -146,7 +166,8 @@ async def test_a_locked_connection_delays_no_delivery_and_its_use_is_noted_later
     body = event_body()
     async with transaction() as tx:
         await tx.connection.execute("SELECT 1 FROM connected_account FOR UPDATE")
-        other = asyncio.create_task(_deliver_and_flush(account, body))
+        # In a context of its own: in this one it would join this transaction.
+        other = asyncio.create_task(_deliver_and_flush(account, body), context=contextvars.Context())
         # Foreign keys make the insert itself wait for a full lock, so it is let go before the end.
         await asyncio.sleep(0.05)
     assert await other is Outcome.STORED

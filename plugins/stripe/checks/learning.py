@@ -118,7 +118,8 @@ async def _probe_account(context: CheckContext) -> Probe:
 
 async def _probe(right: Right, key: Secret, settings: Settings) -> Probe:
     """Read and change side by side. Write implies Read, and a right that one of both misses is missing."""
-    asked = [probes.probe_read(key, settings, right.service)]
+    readable = probes.can_be_read(right.service)
+    asked = [probes.probe_read(key, settings, right.service)] if readable else []
     if right.level == "Write":
         asked.append(probes.probe_write(key, settings, right.service, right.probe_id))
     answers = await asyncio.gather(*asked, return_exceptions=True)

@@ -14,7 +14,7 @@ from plugins.stripe.gateway.accounts import AccountHidden
 from plugins.stripe.gateway.client import PermissionMissing
 from plugins.stripe.gateway.methods import METHODS, WALLETS
 from plugins.stripe.gateway.patience import patiently
-from plugins.stripe.rights import DOMAIN_FEATURE
+from plugins.stripe.rights import DOMAIN_FEATURE, WALLETS_FEATURE
 from portal.sdk import CheckContext, CheckItem, CheckResult, CheckStatus, Repair
 
 CAPABILITIES = {
@@ -39,13 +39,19 @@ class _Domain:
     code: str = ""
     repairs: tuple[Repair, ...] = ()
 
+    @property
+    def features_off(self) -> dict[str, str]:
+        """Where no wallet can appear, pay pages do not ask for any."""
+        hidden = set(self.off) >= set(BOTH_WALLETS)
+        return {WALLETS_FEATURE: self.why or self.fix} if hidden else {}
+
 
 @answers_in_words
 async def check_methods(context: CheckContext) -> CheckResult:
     """What the account offers, and whether wallets may appear on the portal's own domain."""
     offer, domain = await both(_offer(context), _domain(context))
     if offer is None:
-        return _unknown(context)
+        return _unknown(context, domain)
     if not offer["Cards"]:
         return _without_cards(context, offer, domain)
     on = [name for name, active in offer.items() if active and name not in domain.off]
@@ -64,6 +70,7 @@ async def check_methods(context: CheckContext) -> CheckResult:
         items=_chips(offer, domain),
         repairs=domain.repairs,
         shown=_shown(offer, domain),
+        features_off=domain.features_off,
     )
 
 
@@ -147,7 +154,7 @@ def _shown(offer: dict[str, bool], domain: _Domain) -> dict[str, str]:
     return states | {"Wallet domain": domain.state}
 
 
-def _unknown(context: CheckContext) -> CheckResult:
+def _unknown(context: CheckContext, domain: _Domain) -> CheckResult:
     return CheckResult(
         CheckStatus.SKIPPED,
         "Not checked because the key may read neither the account nor its payment methods.",
@@ -156,6 +163,7 @@ def _unknown(context: CheckContext) -> CheckResult:
         fix_label="Payment methods in Stripe",
         code=Code.METHODS_HIDDEN,
         shown=dict.fromkeys(METHODS.values(), "unknown"),
+        features_off=domain.features_off,
     )
 
 
@@ -170,6 +178,7 @@ def _without_cards(context: CheckContext, offer: dict[str, bool], domain: _Domai
         code=Code.CARDS_OFF,
         items=_chips(offer, domain),
         shown=_shown(offer, domain),
+        features_off=domain.features_off,
     )
 
 

@@ -66,6 +66,7 @@ CONTACT = "Contact your bank or use another card."
 BANK_REFUSED = "Your bank refused this payment."
 BANK_CONTACT = "Contact your bank or pay another way."
 ANOTHER = "Use another card."
+NO_FUNDS = "There was not enough money in the account."
 OTHER_ACCOUNT = "Use another account or a card."
 FAILED_CHECK = "You closed the bank check, or your bank could not confirm that it was you."
 TRY_CHECK = "Try again and follow its steps, or use another card."
@@ -301,6 +302,13 @@ def customer_texts() -> tuple[CustomerText, ...]:
         CustomerText(code, words.happened, words.advice) for code, words in _WORDS.items() if words.happened
     ]
     return (*own, CustomerText("bank", BANK_REFUSED, BANK_CONTACT), CustomerText("", DECLINED, CONTACT))
+
+
+def bank_returns() -> dict[str, str]:
+    """Why a bank returned a debit, as a sentence for the customer, where its code says more."""
+    own = {code: words for code, words in _BANK_ACCOUNT.items() if words.happened not in (BANK_REFUSED, "")}
+    funds = {"insufficient_funds": NO_FUNDS}
+    return {code: words.happened for code, words in own.items()} | funds
 
 
 def _words_for(code: str, *, bank: bool) -> _Words:

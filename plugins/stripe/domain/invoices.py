@@ -54,6 +54,14 @@ class InvoiceReading:
     tried: tuple[Tried, ...]
     intents: tuple[str, ...]
     changed_at: datetime
+    credited: int
+    """What credit notes took off what is owed, in minor units; their own list says when and by which."""
+    attempts: int
+    next_attempt_at: datetime | None
+    attempts_known: bool
+    """Whether its open payments were read as well: else nothing is known of attempts that are under way."""
+    failure: str
+    """Why Stripe could not finalise it, in Stripe's words; empty: nothing is wrong."""
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -73,7 +81,7 @@ def read_invoice(raw: Raw) -> InvoiceReading:
         status=str(raw.get("status") or "draft"),
         currency=currency,
         total=Money(int(raw["total"]), currency),
-        customer=_id(raw.get("customer")),
+        customer=_id(raw.get("customer")) or _id(raw.get("customer_account")),
         number=raw.get("number"),
         hosted_url=raw.get("hosted_invoice_url"),
         portal_key=(raw.get("metadata") or {}).get("portal_invoice"),
@@ -81,6 +89,14 @@ def read_invoice(raw: Raw) -> InvoiceReading:
         tried=tuple(t for t in (_tried(i) for i in intents if isinstance(i, dict)) if t is not None),
         intents=tuple(str(_id(intent)) for intent in intents),
         changed_at=_changed_at(raw),
+        credited=int(raw.get("pre_payment_credit_notes_amount") or 0),
+        attempts=int(raw.get("attempt_count") or 0),
+        next_attempt_at=_time(raw["next_payment_attempt"]) if raw.get("next_payment_attempt") else None,
+        attempts_known="payments" in raw
+        and not any(
+            payment.get("status") == "open" and isinstance(_intent(payment), str) for payment in payments
+        ),
+        failure=_failure(raw.get("last_finalization_error")),
     )
 
 
@@ -107,13 +123,20 @@ def _paid(payment: Raw, currency: str) -> Paid:
 
 def _paid_out_of_band(raw: Raw, currency: str, paid: list[Paid]) -> list[Paid]:
     """What was marked as paid outside Stripe: the invoice is paid, and its payments do not explain it."""
-    if raw.get("status") != "paid":
+    if raw.get("status") != "paid" or not _tells_all(raw.get("payments") or {"has_more": True}):
         return []
     rest = int(raw.get("amount_paid") or 0) - sum(entry.amount.amount_minor for entry in paid)
     if rest <= 0:
         return []
     at = _time((raw.get("status_transitions") or {}).get("paid_at"))
     return [Paid(f"{raw['id']}:outside", Money(rest, currency), at, None, offline=True)]
+
+
+def _tells_all(payments: Raw) -> bool:
+    """Whether all payments are told, and none is behind the intent that brought its money."""
+    intents = (_intent(payment) for payment in payments.get("data") or () if payment.get("status") == "open")
+    behind = any(isinstance(intent, dict) and intent.get("status") == "succeeded" for intent in intents)
+    return not payments.get("has_more") and not behind
 
 
 def _paid_from_balance(raw: Raw, currency: str) -> list[Paid]:
@@ -147,6 +170,12 @@ def _tried(intent: Raw) -> Tried | None:
         advice_code=str(error.get("advice_code") or ""),
         bank=method == "us_bank_account",
     )
+
+
+def _failure(error: Raw | None) -> str:
+    if not error:
+        return ""
+    return str(error.get("message") or error.get("code") or "Stripe gave no reason.")
 
 
 def _changed_at(raw: Raw) -> datetime:

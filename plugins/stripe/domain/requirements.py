@@ -9,7 +9,7 @@ _WORDS = {
     "business_profile.mcc": "the kind of business",
     "business_profile.name": "the name customers know",
     "business_profile.product_description": "what the business sells",
-    "business_profile.support_email": "an e-mail address for customers",
+    "business_profile.support_email": "an email address for customers",
     "business_profile.support_phone": "a phone number for customers",
     "business_profile.url": "the website",
     "business_type": "the legal form",
@@ -30,7 +30,7 @@ _WORDS = {
 _OF_A_PERSON = {
     "address": "address",
     "dob": "date of birth",
-    "email": "e-mail address",
+    "email": "email address",
     "first_name": "name",
     "id_number": "identity number",
     "last_name": "name",

@@ -87,8 +87,16 @@ class CallRefused(ProviderError):
         self.param = param
 
 
-def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClient:
-    """A client for one connection, cheap to make. It never retries: the outbox and the inbox do.
+class CardDeclined(CallRefused):
+    """A charge was tried, and the customer's bank refused it."""
+
+
+def client_for(
+    secret_key: Secret, settings: Settings, *, over: stripe_sdk.HTTPClient | None = None
+) -> stripe_sdk.StripeClient:
+    """A client for one key, cheap to make. It never retries: the outbox and the inbox do.
+
+    `over`: another HTTP client than the loop's own. Saved connections have theirs: `account_client`.
 
     Raises:
         ConfigurationError: the API base is redirected to anything but loopback, with a real live key, or in
@@ -102,7 +110,7 @@ def client_for(secret_key: Secret, settings: Settings) -> stripe_sdk.StripeClien
         raise ProviderUnavailable(
             "This key opens the Stripe sandbox, which does not run.", hint="Start it: portal run"
         )
-    return _client(secret_key.reveal(), base, _http_client())
+    return _client(secret_key.reveal(), base, over or http_client())
 
 
 def api_base_for(key: Secret, settings: Settings) -> str | None:
@@ -135,6 +143,14 @@ def right_in(message: str) -> str:
     return message[start + 1 : message.index("'", start + 1)] if start >= 0 else ""
 
 
+def http_client() -> stripe_sdk.AIOHTTPClient:
+    """The one HTTP client of the running loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = stripe_sdk.AIOHTTPClient(timeout=TIMEOUT_SECONDS)
+    return _clients[loop]
+
+
 async def close_clients() -> None:
     """Close the HTTP client of the running loop."""
     client = _clients.pop(asyncio.get_running_loop(), None)
@@ -143,21 +159,14 @@ async def close_clients() -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _client(key: str, base: str | None, http_client: stripe_sdk.AIOHTTPClient) -> stripe_sdk.StripeClient:
+def _client(key: str, base: str | None, over: stripe_sdk.HTTPClient) -> stripe_sdk.StripeClient:
     return stripe_sdk.StripeClient(
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": base} if base else {},
         max_network_retries=0,
-        http_client=http_client,
+        http_client=over,
     )
-
-
-def _http_client() -> stripe_sdk.AIOHTTPClient:
-    loop = asyncio.get_running_loop()
-    if loop not in _clients:
-        _clients[loop] = stripe_sdk.AIOHTTPClient(timeout=TIMEOUT_SECONDS)
-    return _clients[loop]
 
 
 def _refuse_unsafe_base(base: str, key: Secret, settings: Settings) -> None:
@@ -202,7 +211,9 @@ def _ours(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
             ours = ObjectMissing(message)
         case stripe_sdk.IdempotencyError() if write:
             ours = FailureReplayed("Stripe knows the key from a call that said something else.")
-        case stripe_sdk.CardError() | stripe_sdk.InvalidRequestError() | stripe_sdk.IdempotencyError():
+        case stripe_sdk.CardError():
+            ours = CardDeclined(message, stripe_code=code, param=param)
+        case stripe_sdk.InvalidRequestError() | stripe_sdk.IdempotencyError():
             ours = CallRefused(message, stripe_code=code, param=param)
         case _:
             ours = _server_error(error, write=write)
@@ -233,7 +244,8 @@ def _no_answer(*, write: bool) -> ProviderError:
 def _server_error(error: stripe_sdk.StripeError, *, write: bool) -> ProviderError:
     if write and _header(error, "idempotent-replayed") == "true":
         return FailureReplayed("Stripe repeats an earlier failure.")
-    if write and (error.http_status or 500) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    refused = HTTPStatus.BAD_REQUEST <= (error.http_status or 500) < HTTPStatus.INTERNAL_SERVER_ERROR
+    if write and not refused:  # also a good answer that something on the way made unreadable
         return OutcomeUnknown(f"Stripe answered {error.http_status}; the call may have been applied.")
     return ProviderUnavailable(f"Stripe answered {error.http_status}.", retry_after=_retry_after(error))
 

@@ -1,4 +1,4 @@
-"""Calls for customers, invoices and their payments. Plain dictionaries out: `domain/` reads them."""
+"""Calls that make and change customers and invoices. Plain dictionaries out: `domain/` reads them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 import stripe as stripe_sdk
 from stripe.params import (
     CustomerCreateParams,
-    CustomerListParams,
+    CustomerSessionCreateParams,
+    CustomerSessionCreateParamsComponentsPaymentElementFeatures,
     InvoiceAddLinesParamsLine,
     InvoiceCreateParams,
 )
 
-from plugins.stripe.gateway.client import client_for, translated_errors
+from plugins.stripe.gateway.client import translated_errors
+from plugins.stripe.gateway.reads import INVOICE_EXPAND
+from plugins.stripe.gateway.spending import account_client
 from portal.sdk import Account, PayableInvoice, PayableLine, Settings
 
-INVOICE_EXPAND = ["payments.data.payment.payment_intent"]
 Raw = dict[str, Any]
 LONGEST_DESCRIPTION = 1500
 
 
 def _v1(account: Account, settings: Settings) -> stripe_sdk.V1Services:
-    return client_for(account.credentials["secret_key"], settings).v1
+    return account_client(account, settings).v1
 
 
 def _plain(answer: stripe_sdk.StripeObject) -> Raw:
@@ -42,21 +44,22 @@ async def create_customer(account: Account, settings: Settings, *, key: str, inv
     return _plain(made)
 
 
-async def find_customer(account: Account, settings: Settings, *, invoice: PayableInvoice) -> Raw | None:
-    """The customer that an earlier, unanswered call may have made, by our metadata."""
-    filters: CustomerListParams = {"limit": 100}
-    if invoice.customer_email:
-        filters["email"] = invoice.customer_email
-    with translated_errors():
-        page = await _v1(account, settings).customers.list_async(filters)
-    found = [_plain(customer) for customer in page.data]
-    return next((c for c in found if c["metadata"].get("portal_customer") == invoice.customer_key), None)
+async def find_customer(
+    account: Account, settings: Settings, *, customer_key: str, since: datetime
+) -> Raw | None:
+    """The customer that an earlier, unanswered call may have made, by our metadata.
 
-
-async def retrieve_customer(account: Account, settings: Settings, customer: str) -> Raw:
-    """The customer; a deleted one has `deleted: true`."""
+    Its name and address are no help: they may have changed here since that call.
+    """
     with translated_errors():
-        return _plain(await _v1(account, settings).customers.retrieve_async(customer))
+        page = await _v1(account, settings).customers.list_async(
+            {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        )
+        async for customer in page.auto_paging_iter():
+            plain = _plain(customer)
+            if (plain.get("metadata") or {}).get("portal_customer") == customer_key:
+                return plain
+    return None
 
 
 async def create_invoice(
@@ -98,26 +101,6 @@ async def void_invoice(account: Account, settings: Settings, *, invoice: str, ke
     return _plain(void)
 
 
-async def retrieve_invoice(account: Account, settings: Settings, invoice: str) -> Raw:
-    """The invoice with its payments and their intents: the one read that all its events share."""
-    with translated_errors():
-        return _plain(
-            await _v1(account, settings).invoices.retrieve_async(invoice, {"expand": INVOICE_EXPAND})
-        )
-
-
-async def client_secret_of(account: Account, settings: Settings, invoice: str) -> tuple[str | None, Raw]:
-    """The client secret for the browser (None when nothing is left to pay) and the invoice without it."""
-    with translated_errors():
-        found = _plain(
-            await _v1(account, settings).invoices.retrieve_async(
-                invoice, {"expand": ["confirmation_secret", *INVOICE_EXPAND]}
-            )
-        )
-    secret = found.pop("confirmation_secret", None)
-    return (secret or {}).get("client_secret"), found
-
-
 async def find_invoice(
     account: Account, settings: Settings, *, customer: str, portal_key: str, since: datetime
 ) -> Raw | None:
@@ -133,14 +116,26 @@ async def find_invoice(
     return None
 
 
-async def invoice_of_payment_intent(account: Account, settings: Settings, intent: str) -> str | None:
-    """The id of the invoice that this intent pays, or None when it pays none."""
+async def open_customer_session(account: Account, settings: Settings, customer: str) -> str:
+    """The client secret with which the Payment Element may show and save this customer's methods.
+
+    Only methods that whoever paid with them agreed to see again are shown, and none can be removed. The
+    secret is for the browser alone: never stored, never logged.
+    """
+    features: CustomerSessionCreateParamsComponentsPaymentElementFeatures = {
+        "payment_method_redisplay": "enabled",
+        "payment_method_allow_redisplay_filters": ["always"],
+        "payment_method_save": "enabled",
+        "payment_method_save_usage": "on_session",
+        "payment_method_remove": "disabled",
+    }
+    fields: CustomerSessionCreateParams = {
+        "customer": customer,
+        "components": {"payment_element": {"enabled": True, "features": features}},
+    }
     with translated_errors():
-        page = await _v1(account, settings).invoice_payments.list_async(
-            {"payment": {"type": "payment_intent", "payment_intent": intent}, "limit": 1}
-        )
-    found = [_plain(entry) for entry in page.data]
-    return str(found[0]["invoice"]) if found else None
+        made = await _v1(account, settings).customer_sessions.create_async(fields)
+    return made.client_secret
 
 
 def _invoice_fields(invoice: PayableInvoice, customer: str) -> InvoiceCreateParams:
@@ -167,6 +162,8 @@ def _invoice_lines(invoice: PayableInvoice) -> list[InvoiceAddLinesParamsLine]:
     lines: list[InvoiceAddLinesParamsLine] = [
         {"description": _described(line), "amount": line.amount.amount_minor} for line in invoice.lines
     ]
+    if invoice.discount.amount_minor:
+        lines.append({"description": "Discount", "amount": -invoice.discount.amount_minor})
     if invoice.tax.amount_minor:
         lines.append({"description": "Tax", "amount": invoice.tax.amount_minor})
     return lines

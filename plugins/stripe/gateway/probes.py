@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugins.stripe.gateway.client import (
+    CallRefused,
     ObjectMissing,
     PermissionMissing,
     SlowDown,
@@ -24,7 +25,14 @@ _READS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "balance": ("retrieve_async", ()),
 }
 _LIST = ("list_async", ({"limit": 1},))
-_HARMLESS: dict[str, dict[str, Any]] = {"payment_method_domains": {"enabled": True}}
+_CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "payment_method_domains": ("update_async", {"enabled": True}),
+    "payment_records": ("report_payment_attempt_canceled_async", {"canceled_at": 1}),
+}
+_CREATES: dict[str, dict[str, Any]] = {
+    "customer_sessions": {"components": {"payment_element": {"enabled": True}}},
+}
+"""What can neither be read nor changed: made for a customer that cannot exist."""
 _LABEL = {"metadata": {"portal_probe": "1"}}
 
 
@@ -38,6 +46,11 @@ class Probe:
     why: str = ""
 
 
+def can_be_read(service: str) -> bool:
+    """Whether there is anything to read."""
+    return service not in _CREATES
+
+
 async def probe_read(key: Secret, settings: Settings, service: str) -> Probe:
     """Whether the key may read what `service` holds."""
     services = client_for(key, settings).v1
@@ -48,8 +61,11 @@ async def probe_read(key: Secret, settings: Settings, service: str) -> Probe:
 async def probe_write(key: Secret, settings: Settings, service: str, unknown_id: str) -> Probe:
     """Whether the key may change what `service` holds: `unknown_id` cannot exist, so nothing is changed."""
     services = client_for(key, settings).v1
-    fields = _HARMLESS.get(service, _LABEL)
-    return await _answered(lambda: getattr(services, service).update_async(unknown_id, fields))
+    if service in _CREATES:
+        made = {**_CREATES[service], "customer": unknown_id}
+        return await _answered(lambda: getattr(services, service).create_async(made))
+    method, fields = _CHANGES.get(service, ("update_async", _LABEL))
+    return await _answered(lambda: getattr(getattr(services, service), method)(unknown_id, fields))
 
 
 def no_answer() -> str:
@@ -73,6 +89,9 @@ async def _asked(call: Callable[[], Awaitable[object]]) -> Probe:
             await call()
     except ObjectMissing:
         return Probe(allowed=True)
+    except CallRefused as error:
+        missing = error.stripe_code == "resource_missing"
+        return Probe(allowed=True) if missing else Probe(allowed=None, why=error.message)
     except PermissionMissing as error:
         return Probe(allowed=False, right=error.right)
     except (AccountAuthFailed, SlowDown):

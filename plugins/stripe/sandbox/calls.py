@@ -52,6 +52,17 @@ class Call:
         clock = self.world.find("test_helpers.test_clock", customer["test_clock"]) if customer else None
         return int(clock["frozen_time"]) if clock else self.world.clock.now()
 
+    def plan(self, kind: str, row: Json, *, at: float) -> None:
+        """Have a job about a row run at this moment of its customer's clock, not at one planned before."""
+        customer = self.world.find("customer", row.get("customer"))
+        self.world.unplan(kind, row["id"])
+        self.world.plan(
+            kind,
+            row["id"],
+            after=max(at - self.now(row.get("customer")), 0),
+            clock=customer["test_clock"] if customer else None,
+        )
+
     def emit(self, kind: str, row: Json, previous: Json | None = None) -> None:
         """Record an event about a row and start its deliveries."""
         self.sandbox.check_event(kind, row)

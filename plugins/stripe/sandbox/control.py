@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from plugins.stripe.sandbox import jobs
+from plugins.stripe.sandbox import jobs, planting
 from plugins.stripe.sandbox.calls import Call
+from plugins.stripe.sandbox.cards import by_token
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.expansion import lookup
 from plugins.stripe.sandbox.keys import DEFAULT
 from plugins.stripe.sandbox.objects import payment_method_domains, subscriptions
 from plugins.stripe.sandbox.objects.accounts import change_account
 from plugins.stripe.sandbox.objects.attempts import end_debit
+from plugins.stripe.sandbox.objects.customer_sessions import element_offer
+from plugins.stripe.sandbox.objects.disputes import return_late
+from plugins.stripe.sandbox.objects.subscription_dunning import AFTER_RETRIES
 from plugins.stripe.sandbox.sandbox import Sandbox
 from plugins.stripe.sandbox.store.ids import new_signing_secret
 from plugins.stripe.sandbox.store.worlds import World
@@ -90,6 +94,18 @@ def _holder(sandbox: Sandbox, object_id: str) -> tuple[World, Json]:
 # ---- the calls
 
 
+@control("GET", "/customer_sessions")
+def customer_sessions(sandbox: Sandbox, _body: Json) -> Any:
+    """Every open session."""
+    return {"data": list(sandbox.customer_sessions.values())}
+
+
+@control("GET", "/customer_sessions/{secret}")
+def saved_methods(sandbox: Sandbox, body: Json) -> Any:
+    """For the stand-in's Payment Element, which asks as a browser does: with the session's client secret."""
+    return element_offer(sandbox, body["secret"])
+
+
 @control("GET", "/ready")
 def ready(_sandbox: Sandbox, _body: Json) -> Json:
     """The sandbox answers."""
@@ -163,6 +179,31 @@ def deliver(sandbox: Sandbox, body: Json) -> Json:
     return dict(vars(sandbox.courier.change(body)))
 
 
+@control("POST", "/billing")
+def set_billing(sandbox: Sandbox, body: Json) -> Json:
+    """Say what becomes of a subscription after its last retry: `cancel`, `past_due` or `unpaid`."""
+    wanted = body.get("after_retries")
+    if wanted not in AFTER_RETRIES:
+        raise ApiError(400, f"after_retries is one of {', '.join(AFTER_RETRIES)}.")
+    for world in _worlds(sandbox, body):
+        world.billing["after_retries"] = wanted
+        world.on_change()
+    return {"after_retries": wanted}
+
+
+@control("POST", "/payment_methods/{id}/decline")
+def decline_method(sandbox: Sandbox, body: Json) -> Json:
+    """Let a saved card be refused from now on, as the test card of this name is; null: it pays again."""
+    world, method = _holder(sandbox, body["id"])
+    name = body.get("as")
+    card = by_token(f"pm_card_{name}") if name else None
+    if name and (card is None or card.decline is None):
+        raise ApiError(400, f"No test card {name} is refused.")
+    world.note(method["id"])["declined_as"] = name
+    world.on_change()
+    return {"payment_method": method["id"], "declined_as": name}
+
+
 @control("GET", "/deliveries")
 def deliveries(sandbox: Sandbox, body: Json) -> Json:
     """Deliveries with their attempts, newest first."""
@@ -177,6 +218,17 @@ def settle(sandbox: Sandbox, body: Json) -> Json:
     if intent["status"] != "processing":
         raise ApiError(400, f"The payment intent is {intent['status']}, not processing.")
     end_debit(Call(sandbox, world), intent, body.get("outcome"))
+    return intent
+
+
+@control("POST", "/return")
+def return_debit(sandbox: Sandbox, body: Json) -> Json:
+    """Let the bank take a debit back that had succeeded; `reason` is that of the dispute it makes."""
+    world, intent = _holder(sandbox, body["payment_intent"])
+    charge = world.get("charge", str(intent["latest_charge"]))
+    if charge["status"] != "succeeded":
+        raise ApiError(400, f"The charge is {charge['status']}, not succeeded.")
+    return_late(Call(sandbox, world), charge, body.get("reason", "insufficient_funds"))
     return intent
 
 
@@ -238,6 +290,14 @@ def plant_subscriptions(sandbox: Sandbox, body: Json) -> Json:
     call = Call(sandbox, _world(sandbox, body))
     count, status = int(body.get("count", 1)), body.get("status", "active")
     return {"data": subscriptions.plant(call, count, status, body.get("customer"))}
+
+
+@control("POST", "/invoice-copies")
+def copy_invoice(sandbox: Sandbox, body: Json) -> Json:
+    """Copy an invoice with all that belongs to it `count` times, each `apart` seconds newer."""
+    world, invoice = _holder(sandbox, body["invoice"])
+    apart, first = int(body.get("apart", 0)), int(body.get("first", 0))
+    return {"objects": planting.copy_invoice(world, invoice, int(body["count"]), apart=apart, first=first)}
 
 
 @control("POST", "/payment_method_domains")

@@ -15,6 +15,9 @@ MAX_DEPTH = 4
 
 _KINDS = {prefix: kind for kind, prefix in PREFIXES.items() if prefix} | {"py": "charge", "pyr": "refund"}
 
+_ONE_OF = frozenset({"charge", "payment_intent", "payment_record"})
+"""What a payment of an invoice is made of: one of these; the others are absent and expand to nothing."""
+
 Includable = Callable[[World, Json], Any]
 
 
@@ -58,6 +61,8 @@ INCLUDABLE: dict[tuple[str, str], Includable] = {
     ("customer", "tax_ids"): _empty_list("tax_ids"),
     ("invoice", "confirmation_secret"): _confirmation_secret,
     ("invoice", "payments"): _payments,
+    ("price", "currency_options"): lambda _world, _row: None,
+    ("price", "tiers"): lambda _world, _row: None,
 }
 """Fields that are absent unless expanded, by kind and name."""
 
@@ -70,7 +75,7 @@ def expanded(world: World, body: Json, paths: list[str]) -> Json:
     """
     for path in paths:
         parts = path.split(".")
-        if len(parts) - parts.count("data") > MAX_DEPTH:
+        if len(parts) > MAX_DEPTH:
             raise ApiError(
                 400, f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}"
             )
@@ -84,6 +89,8 @@ def _expand(world: World, node: Json, parts: list[str], path: str) -> Json:
     if key == "data" and node.get("object") == "list":
         if rest:
             node["data"] = [_expand(world, row, rest, path) for row in node["data"]]
+        return node
+    if node.get("type") in _ONE_OF and key in _ONE_OF and key not in node:
         return node
     value = _value(world, node, key, path)
     if rest and isinstance(value, dict):

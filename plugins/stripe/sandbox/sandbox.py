@@ -37,6 +37,8 @@ class Sandbox:
         self.courier = Courier(self.worlds)
         self.calls: collections.Counter[str] = collections.Counter()
         self.recent_calls: collections.deque[Json] = collections.deque(maxlen=200)
+        self.customer_sessions: dict[str, Json] = {}
+        """Client secret -> world, customer and features, for the Payment Element alone; lost at a restart."""
         self.changes = 0
         self._watch()
 
@@ -66,6 +68,7 @@ class Sandbox:
         self.faults.clear()
         self.calls.clear()
         self.recent_calls.clear()
+        self.customer_sessions.clear()
         self._watch()
         self._changed()
 

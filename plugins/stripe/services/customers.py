@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import quote
+
+from plugins.stripe.domain.invoices import Raw
 from plugins.stripe.gateway import payments as gateway
-from portal.sdk import Account, PayableInvoice, Task, connection, current_settings
+from portal.sdk import (
+    Account,
+    Mode,
+    PayableInvoice,
+    Task,
+    connection,
+    current_settings,
+    tell_providers,
+    transaction,
+)
+
+CLOCKS_APART = timedelta(minutes=5)
+"""What was made for a task may seem to be that much older than the task."""
+PAGES = {"customer": "customers", "subscription": "subscriptions", "plan": "prices"}
+"""Rooms of Stripe's Dashboard."""
 
 
 async def stripe_customer_for(account: Account, invoice: PayableInvoice, task: Task) -> str:
@@ -16,14 +34,23 @@ async def stripe_customer_for(account: Account, invoice: PayableInvoice, task: T
     if known:
         return known
     settings = current_settings()
-    made = None if task.first else await gateway.find_customer(account, settings, invoice=invoice)
+    made = None if task.first else await _made_before(account, invoice, task)
     if made is None:
         # Under the key of a customer that was deleted since, Stripe would hand out the deleted one again.
         gone = await _deleted(account.id, invoice.customer_id)
         after = f":after{gone}" if gone else ""
         key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}{after}{task.key_suffix}"
         made = await gateway.create_customer(account, settings, key=key, invoice=invoice)
-    return await _link(account, invoice, str(made["id"]))
+    return await _link(account, invoice, made)
+
+
+async def _made_before(account: Account, invoice: PayableInvoice, task: Task) -> Raw | None:
+    return await gateway.find_customer(
+        account,
+        current_settings(),
+        customer_key=invoice.customer_key,
+        since=task.created_at - CLOCKS_APART,
+    )
 
 
 async def forget_customer(account: Account, external_id: str) -> None:
@@ -36,18 +63,12 @@ async def forget_customer(account: Account, external_id: str) -> None:
         )
 
 
-async def portal_customer_of(portal_key: object) -> int | None:
-    """Our customer's id when the metadata names one of this installation."""
-    instance, _, number = (portal_key if isinstance(portal_key, str) else "").rpartition(":")
-    if not instance or not number.isdecimal():
-        return None
-    async with connection() as held:
-        found: int | None = await held.fetchval(
-            "SELECT c.id FROM customer c, organisation o WHERE o.instance_id::text = $1 AND c.id = $2",
-            instance,
-            int(number),
-        )
-    return found
+def dashboard_page(mode: Mode, kind: str, external_id: str) -> str:
+    """Where people see an object in Stripe; nowhere for the sandbox's, which Stripe does not know."""
+    if kind not in PAGES or current_settings().plugin_option("stripe", "api_base"):
+        return ""
+    room = "test/" if mode is Mode.TEST else ""
+    return f"https://dashboard.stripe.com/{room}{PAGES[kind]}/{quote(external_id, safe='')}"
 
 
 async def _linked(account_id: int, customer_id: int) -> str | None:
@@ -70,10 +91,14 @@ async def _deleted(account_id: int, customer_id: int) -> int:
     return found
 
 
-async def _link(account: Account, invoice: PayableInvoice, external_id: str) -> str:
-    """Store the link; whoever was first wins, so two tasks agree on one customer."""
-    async with connection() as held:
-        await held.execute(
+async def _link(account: Account, invoice: PayableInvoice, made: Raw) -> str:
+    """Store the link; whoever was first wins, so two tasks agree on one customer.
+
+    What Stripe has may be what stood here when an earlier attempt sent it: then what stands here now follows.
+    """
+    external_id, known = str(made["id"]), (made.get("name") or "", made.get("email") or "")
+    async with transaction() as tx:
+        await tx.connection.execute(
             """
             INSERT INTO customer_link AS old (account, mode, external_id, customer, name, email, seen_at)
             VALUES ($1, $2, $3, $4, $5, $6, now())
@@ -84,7 +109,8 @@ async def _link(account: Account, invoice: PayableInvoice, external_id: str) -> 
             account.mode.value,
             external_id,
             invoice.customer_id,
-            invoice.customer_name,
-            invoice.customer_email or "",
+            *known,
         )
+        if known != (invoice.customer_name, invoice.customer_email or ""):
+            await tell_providers(tx.connection, invoice.customer_id)
     return await _linked(account.id, invoice.customer_id) or external_id

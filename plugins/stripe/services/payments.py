@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from plugins.stripe.domain.declines import customer_texts
+import asyncio
+import logging
+
+from plugins.stripe.domain.declines import bank_returns, customer_texts
 from plugins.stripe.domain.events import Follow
-from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.domain.invoices import Raw
+from plugins.stripe.gateway import reads
 from plugins.stripe.gateway.client import api_base_for
-from plugins.stripe.services.webhooks import read_invoice_now
+from plugins.stripe.gateway.payments import open_customer_session
+from plugins.stripe.rights import SAVED_ON_PAGES_FEATURE, WALLETS_FEATURE
+from plugins.stripe.services.links import linked_ids
 from portal.sdk import (
     Account,
+    AccountOption,
     Conflict,
     PayableInvoice,
     PaymentStart,
     PayPage,
+    ProviderError,
     ProviderUnavailable,
     Settings,
-    apply_reading,
-    object_lock,
+    Subject,
     payable_invoice,
+    refresh_subject,
 )
 
+OFFER_SAVED = AccountOption(
+    "offer_saved_methods",
+    "Offer saved payment methods on pay pages",
+    "Customers may keep a card for the next invoice. Whoever has a pay link of theirs, also if it was only "
+    "forwarded, then sees its brand and last four digits and can pay their invoices with it.",
+)
+SESSION_SECONDS = 3.0
 STRIPE_JS = "https://js.stripe.com"
 STRIPE_JS_FILE = f"{STRIPE_JS}/endive/stripe.js"
+HOSTED_ON = "invoice.stripe.com"
 TEST_CARD = "4242 4242 4242 4242"
+logger = logging.getLogger("portal.stripe")
 
 
 class NothingToPay(Conflict):
@@ -37,9 +54,15 @@ def pay_page(account: Account, settings: Settings) -> PayPage:
     script = f"{sandbox}/_sandbox/stripe.js" if sandbox else STRIPE_JS_FILE
     return PayPage(
         template="stripe/pay.html",
-        context={"declines": customer_texts(), "test_card": TEST_CARD if account.mode == "test" else None},
+        context={
+            "declines": customer_texts(),
+            "bank_returns": bank_returns(),
+            "test_card": TEST_CARD if account.mode == "test" else None,
+            "express": account.can(WALLETS_FEATURE),
+        },
         scripts=(script, "plugins/stripe/pay.js"),
         csp=_sandbox_csp(sandbox) if sandbox else _stripe_csp(),
+        hosted_on=(HOSTED_ON,),
     )
 
 
@@ -52,16 +75,37 @@ async def start_payment(account: Account, invoice: PayableInvoice, settings: Set
     """
     if invoice.external_id is None:
         raise ProviderUnavailable("The invoice is on its way to Stripe.", hint="Try again in a few seconds.")
-    secret, raw = await gateway.client_secret_of(account, settings, invoice.external_id)
+    secret, raw = await reads.client_secret_of(account, settings, invoice.external_id)
     if secret is None or raw["status"] not in ("open", "uncollectible"):
         await _apply(account, invoice.external_id)
+        await _refuse_again(invoice.id, raw)
         raise NothingToPay("There is nothing to pay any more.")
     if int(raw["amount_remaining"]) != invoice.amount_due.amount_minor:
         await _apply(account, invoice.external_id)
         raise NothingToPay("The amount changed.", hint="Load the page again.")
     return PaymentStart(
-        {"publishable_key": account.credentials["publishable_key"].reveal(), "client_secret": secret}
+        {
+            "publishable_key": account.credentials["publishable_key"].reveal(),
+            "client_secret": secret,
+            **await _saved_methods(account, settings, raw.get("customer")),
+        }
     )
+
+
+async def _saved_methods(account: Account, settings: Settings, customer: object) -> dict[str, str]:
+    """What lets the form show and save the customer's methods, where an admin wants that.
+
+    Paying never waits long for it, nor fails with it.
+    """
+    wanted = account.options.get(OFFER_SAVED.name) and account.can(SAVED_ON_PAGES_FEATURE)
+    if not wanted or not isinstance(customer, str):
+        return {}
+    try:
+        async with asyncio.timeout(SESSION_SECONDS):
+            return {"customer_session": await open_customer_session(account, settings, customer)}
+    except (ProviderError, TimeoutError) as error:
+        logger.info("saved methods are not offered: %s", type(error).__name__)
+        return {}
 
 
 async def refresh_payment(account: Account, invoice_id: int) -> None:
@@ -72,10 +116,17 @@ async def refresh_payment(account: Account, invoice_id: int) -> None:
 
 
 async def _apply(account: Account, stripe_invoice: str) -> None:
-    async with object_lock(account.id, f"{Follow.INVOICE}:{stripe_invoice}") as held:
-        reading = await read_invoice_now(account, stripe_invoice)
-        async with held.transaction():
-            await apply_reading(held, account, reading)
+    groups = await linked_ids(account.id, stripe_invoice)
+    await refresh_subject(account, Subject(f"{Follow.INVOICE}:{stripe_invoice}", groups))
+
+
+async def _refuse_again(invoice_id: int, raw: Raw) -> None:
+    """Of what a bank did not pay after all Stripe's copy stays paid: it cannot be paid a second time."""
+    if raw["status"] == "paid" and (await payable_invoice(invoice_id)).amount_due.amount_minor:
+        raise NothingToPay(
+            "The bank took this payment back, and it cannot be repeated here.",
+            hint="Ask who sent you this invoice how to pay it.",
+        )
 
 
 def _stripe_csp() -> dict[str, tuple[str, ...]]:

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
 
 from plugins.stripe.domain.invoices import Raw, read_invoice
-from plugins.stripe.domain.minimums import least_charge
+from plugins.stripe.domain.minimums import too_small
 from plugins.stripe.gateway import payments as gateway
-from plugins.stripe.gateway.client import CallRefused, FailureReplayed
-from plugins.stripe.services.customers import forget_customer, stripe_customer_for
-from plugins.stripe.services.links import save_links
+from plugins.stripe.gateway import reads
+from plugins.stripe.gateway.client import CallRefused, FailureReplayed, ObjectMissing
+from plugins.stripe.services.collecting import collect_invoice
+from plugins.stripe.services.crediting import send_credit
+from plugins.stripe.services.customer_pushes import push_customer
+from plugins.stripe.services.customers import CLOCKS_APART, forget_customer, stripe_customer_for
+from plugins.stripe.services.invoice_changes import (
+    settle_invoice,
+    uncollectible_invoice,
+    void_invoice,
+)
+from plugins.stripe.services.links import forget_links, save_links
 from plugins.stripe.services.payments import refresh_payment
-from plugins.stripe.services.readings import publication_of, reading_of_invoice
+from plugins.stripe.services.readings.invoices import publication_of
+from plugins.stripe.services.refunding import send_refund
+from plugins.stripe.services.reporting import report_payments
+from plugins.stripe.services.subscription_changes import change_subscription
+from plugins.stripe.services.turns import with_fresh_keys
 from portal.sdk import (
     Account,
+    Differing,
+    Money,
     PayableInvoice,
     ProviderError,
     Reading,
+    SidesDiffer,
     Task,
     current_settings,
     payable_invoice,
-    renew_key,
     run_task,
     transaction,
 )
 
 
-class AmountsDiffer(ProviderError):
+class AmountsDiffer(SidesDiffer):
     """Stripe adds up to another total than ours; nobody is asked to pay until a person looked."""
 
     code = "STRIPE_AMOUNTS_DIFFER"
@@ -46,6 +61,14 @@ async def run_sync_task(task_id: int) -> None:
             "publish_invoice": publish_invoice,
             "void_invoice": void_invoice,
             "refresh_invoice": refresh_invoice,
+            "uncollectible_invoice": uncollectible_invoice,
+            "settle_invoice": settle_invoice,
+            "report_payments": report_payments,
+            "send_refund": send_refund,
+            "send_credit": send_credit,
+            "push_customer": push_customer,
+            "change_subscription": change_subscription,
+            "collect_invoice": collect_invoice,
         },
     )
 
@@ -56,6 +79,7 @@ async def refresh_invoice(account: Account, task: Task) -> Reading:
     return Reading()
 
 
+@with_fresh_keys
 async def publish_invoice(account: Account, task: Task) -> Reading:
     """Make sure that Stripe has this invoice, finalised, once.
 
@@ -63,15 +87,8 @@ async def publish_invoice(account: Account, task: Task) -> Reading:
     repeated: create, add lines, finalise. What is already done is seen in the invoice itself. A key for which
     Stripe stored a failure is replaced, after a look for what that failure may have left.
     """
-    try:
-        return await _publish(account, task)
-    except FailureReplayed:
-        return await _publish(account, await renew_key(task))
-
-
-async def _publish(account: Account, task: Task) -> Reading:
     invoice = await payable_invoice(task.subject_id)
-    if invoice.status in ("void", "draft"):
+    if invoice.status in ("void", "draft") or _settled_before_it_left(task, invoice):
         return Reading(words="There is nothing to send any more.")
     _refuse_too_small(invoice)
     raw = await _draft(account, task, invoice)
@@ -82,43 +99,24 @@ async def _publish(account: Account, task: Task) -> Reading:
         )
         # The answer to a repeated key is the first one, so what is current is read once more.
         if not task.first:
-            raw = await gateway.retrieve_invoice(account, current_settings(), str(raw["id"]))
+            raw = await reads.retrieve_invoice(account, current_settings(), str(raw["id"]))
     return publication_of(account, raw, invoice.id)
 
 
+def _settled_before_it_left(task: Task, invoice: PayableInvoice) -> bool:
+    return task.first and invoice.external_id is None and invoice.amount_due.amount_minor == 0
+
+
 def _refuse_too_small(invoice: PayableInvoice) -> None:
-    least = least_charge(invoice.total.currency)
-    if least is not None and invoice.total.amount_minor < least.amount_minor:
-        raise AmountTooSmall(
-            f"Stripe charges no less than {least.format()}.",
-            hint="Void this invoice and add its lines to a larger one.",
-        )
-
-
-async def void_invoice(account: Account, task: Task) -> Reading:
-    """Void Stripe's copy. One that was paid meanwhile stays paid: the money decides."""
-    try:
-        return await _void(account, task)
-    except FailureReplayed:
-        return await _void(account, await renew_key(task))
-
-
-async def _void(account: Account, task: Task) -> Reading:
-    invoice = await payable_invoice(task.subject_id)
-    if invoice.external_id is None:
-        return Reading(words="Stripe never had it.")
-    raw = await gateway.retrieve_invoice(account, current_settings(), invoice.external_id)
-    if raw["status"] in ("open", "uncollectible"):
-        raw = await gateway.void_invoice(
-            account, current_settings(), invoice=invoice.external_id, key=f"{task.idempotency_key}:void"
-        )
-    return reading_of_invoice(account, raw, invoice.id)
+    problem = too_small(invoice.total)
+    if problem:
+        raise AmountTooSmall(problem, hint="Void this invoice and add its lines to a larger one.")
 
 
 async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
     """Stripe's copy: the known one, the one an earlier attempt made, else a new draft."""
     if invoice.external_id:
-        return await gateway.retrieve_invoice(account, current_settings(), invoice.external_id)
+        return await _known_copy(account, invoice, invoice.external_id)
     customer = await stripe_customer_for(account, invoice, task)
     try:
         return await _draft_for(account, task, invoice, customer)
@@ -129,10 +127,26 @@ async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:
         raise FailureReplayed("Stripe's customer was deleted; another one is made.") from None
 
 
+async def _known_copy(account: Account, invoice: PayableInvoice, external_id: str) -> Raw:
+    """Stripe's copy. Somebody may have deleted it there, which Stripe allows of drafts alone."""
+    with suppress(ObjectMissing):
+        raw = await reads.retrieve_invoice(account, current_settings(), external_id)
+        if not raw.get("deleted"):
+            return raw
+    async with transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE invoice SET external_id = NULL WHERE id = $1 AND external_id = $2",
+            invoice.id,
+            external_id,
+        )
+        await forget_links(tx.connection, account, external_id)
+    raise FailureReplayed("Stripe's draft was deleted; another one is made.")
+
+
 async def _draft_for(account: Account, task: Task, invoice: PayableInvoice, customer: str) -> Raw:
     settings = current_settings()
     if not task.first:
-        since = task.created_at - timedelta(minutes=5)
+        since = task.created_at - CLOCKS_APART
         found = await gateway.find_invoice(
             account, settings, customer=customer, portal_key=invoice.key, since=since
         )
@@ -141,7 +155,7 @@ async def _draft_for(account: Account, task: Task, invoice: PayableInvoice, cust
     key = f"{task.idempotency_key}:create"
     made = await gateway.create_invoice(account, settings, key=key, customer=customer, invoice=invoice)
     if not task.first:
-        made = await gateway.retrieve_invoice(account, settings, str(made["id"]))
+        made = await reads.retrieve_invoice(account, settings, str(made["id"]))
     return await _remember(account, invoice, made)
 
 
@@ -155,12 +169,18 @@ async def _with_lines(account: Account, task: Task, invoice: PayableInvoice, raw
             invoice=invoice,
         )
     if int(raw["total"]) != invoice.total.amount_minor or raw["currency"] != invoice.total.currency:
+        theirs = read_invoice(raw).total
         raise AmountsDiffer(
-            f"Stripe's copy adds up to {read_invoice(raw).total.format()}, "
-            f"this invoice to {invoice.total.format()}.",
-            hint="Void this invoice and make it again.",
+            f"Stripe's copy adds up to {theirs.format()}, this invoice to {invoice.total.format()}.",
+            hint="Choose which of the two counts.",
+            external_id=str(raw["id"]),
+            differing=Differing("total", _named(invoice.total), _named(theirs)),
         )
     return raw
+
+
+def _named(total: Money) -> str:
+    return f"{total.currency.upper()} {total.plain()}"
 
 
 async def _remember(account: Account, invoice: PayableInvoice, raw: Raw) -> Raw:

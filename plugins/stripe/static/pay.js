@@ -92,7 +92,7 @@
     document.title = next.dataset.title;
     const heading = $("card-title");
     if (held) heading.focus();
-    else say(heading.textContent);
+    else say([heading, next.querySelector(".msg")].map((part) => part?.textContent ?? "").join(" "));
     if (isOpen(state)) begin(returned);
     if (state === "paid" || state === "void") source?.close();
   }
@@ -210,7 +210,8 @@
     session = answer;
     setReady(false);
     $("label").dataset.pay = `Pay ${answer.amount_text}`;
-    elements = stripe.elements({ clientSecret: answer.client_secret, appearance: appearance(), loader: "auto" });
+    const saved = answer.customer_session ? { customerSessionClientSecret: answer.customer_session } : {};
+    elements = stripe.elements({ clientSecret: answer.client_secret, appearance: appearance(), loader: "auto", ...saved });
     const express = offerExpress();
     element = elements.create("payment", { layout: { type: "accordion", radios: "always", spacedAccordionItems: false } });
     element.on("ready", async () => {
@@ -228,9 +229,10 @@
     showLabel();
   }
 
-  /** Wallet buttons, where the device has any: resolves when that is known. */
+  /** Wallet buttons, where the portal's domain may have them and the device has any: resolves when that is known. */
   const offerExpress = () =>
     new Promise((done) => {
+      if (!$("express")) return done();
       const express = elements.create("expressCheckout", { buttonHeight: 46 });
       express.on("ready", ({ availablePaymentMethods: wallets }) => {
         if (!ready) $("or").hidden = !wallets;
@@ -292,7 +294,7 @@
     const before = session;
     if (!before || answer.client_secret !== before.client_secret) {
       element?.destroy();
-      $("express").replaceChildren();
+      $("express")?.replaceChildren();
       mount(answer);
     } else {
       session = answer;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plugins.stripe.plugin import StripePlugin
-from portal.contract.plugin import Manifest
+from portal.contract.descriptions import Manifest
 
 
 class FailingPlugin(StripePlugin):

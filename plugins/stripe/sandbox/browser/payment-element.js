@@ -26,8 +26,9 @@ async function begin(given) {
   restyle(given.appearance);
   const { error } = await refresh();
   if (error) return { error };
+  await offerSaved(given.customerSessionClientSecret);
   update(given.element);
-  if (!given.element.layout?.defaultCollapsed) choose(methods()[0]);
+  if (!given.element.layout?.defaultCollapsed) choose(first());
   new ResizeObserver(tellHeight).observe(document.body);
   tellHeight();
   tellChange();
@@ -55,6 +56,21 @@ const terminalError = (intent) => ({
   [intent.object]: intent,
 });
 
+/** The customer's saved cards, first, and the question whether to save one. The sandbox alone knows of them. */
+async function offerSaved(secret) {
+  if (!secret || !IS_LOCAL) return;
+  const answer = await fetch(`${location.origin}/_sandbox/customer_sessions/${encodeURIComponent(secret)}`).catch(() => null);
+  if (!answer?.ok) return;
+  const { methods: cards, save } = await answer.json();
+  for (const { id, brand: name, last4 } of cards) {
+    const item = $("saved").content.cloneNode(true);
+    item.querySelector("input").value = id;
+    item.querySelector("span").textContent = `${BRANDS.find((one) => one.name === name)?.title || "Card"} ending ${last4}`;
+    $("card").before(item);
+  }
+  $("save").hidden = !save;
+}
+
 function update({ readOnly = false } = {}) {
   for (const input of document.querySelectorAll("input, select")) input.disabled = readOnly;
 }
@@ -71,14 +87,14 @@ function collapse() {
 
 /** The first field that is wrong, else the first. */
 function focus() {
-  const inputs = `#${selected() || methods()[0]} .body input`;
+  const inputs = `#${FIELDS[selected()] ? selected() : methods()[0]} .body input`;
   (document.querySelector(`${inputs}[aria-invalid=true]`) || document.querySelector(inputs))?.focus();
 }
 
 function clear() {
   $("form").reset();
   for (const field of Object.values(FIELDS).flat()) showError(field, null);
-  choose(methods()[0]);
+  choose(first());
   tellChange();
 }
 
@@ -86,7 +102,7 @@ function clear() {
 function validate() {
   const method = selected();
   if (!method) return { error: incomplete("payment_method", "Please select a payment method.") };
-  const problems = FIELDS[method].map((field) => [field, check(field)]);
+  const problems = fieldsOf(method).map((field) => [field, check(field)]);
   for (const [field, problem] of problems) showError(field, problem);
   const [, error] = problems.find(([, problem]) => problem) || [];
   return error ? { error } : { selectedPaymentMethod: method };
@@ -98,7 +114,10 @@ async function confirm({ clientSecret, params }) {
   const { payment_method_data: more = {}, ...rest } = params;
   return callApi("POST", `${pathOf(clientSecret)}/confirm`, {
     ...rest,
-    payment_method_data: selected() === "card" ? cardData(more) : bankData(more),
+    ...(isSaved(selected())
+      ? { payment_method: selected() }
+      : { payment_method_data: selected() === "card" ? cardData(more) : bankData(more) }),
+    setup_future_usage: keeps() ? "on_session" : undefined,
     payment_method_options: optionsOf(selected()),
     use_stripe_sdk: "true",
     key: setting.key,
@@ -113,7 +132,7 @@ const isManual = () => $("account").value === "microdeposits";
 function cardData(more) {
   const [month, year] = expiryParts();
   const card = { number: digits("number"), exp_month: month, exp_year: 2000 + year, cvc: digits("cvc") };
-  return { ...more, type: "card", card };
+  return { ...more, type: "card", card, allow_redisplay: keeps() ? "always" : undefined };
 }
 
 function bankData(more) {
@@ -130,11 +149,15 @@ function bankData(more) {
 
 /** An account that is typed in by hand is proved the slow way. */
 const optionsOf = (method) =>
-  method !== "card" && isManual() ? { us_bank_account: { verification_method: "microdeposits" } } : undefined;
+  method === "us_bank_account" && isManual() ? { us_bank_account: { verification_method: "microdeposits" } } : undefined;
 
 // ---- the methods
 
 const methods = () => Object.keys(FIELDS).filter((method) => !$(method).hidden);
+const fieldsOf = (method) => FIELDS[method] || [];
+const isSaved = (method) => !!method && !FIELDS[method];
+const keeps = () => selected() === "card" && !$("save").hidden && $("keep").checked;
+const first = () => document.querySelector(".saved input")?.value || methods()[0];
 const selected = () => document.querySelector("[name=method]:checked")?.value;
 
 function offer(types) {
@@ -245,12 +268,12 @@ $("form").addEventListener("keydown", ({ key, target }) => {
 
 function tellChange() {
   const method = selected();
-  const fields = FIELDS[method] || [];
+  const fields = fieldsOf(method);
   send("change", {
     empty: fields.every((field) => !$(field).value),
     complete: !!method && fields.every((field) => !check(field)),
     collapsed: !method,
-    value: { type: method || "" },
+    value: { type: isSaved(method) ? "card" : method || "" },
   });
 }
 

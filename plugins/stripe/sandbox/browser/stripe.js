@@ -227,6 +227,10 @@
           "Invalid elements() parameter: paymentMethodTypes is no longer supported. Use allowedPaymentMethodTypes instead.",
         );
       }
+      const session = options.customerSessionClientSecret;
+      if (session !== undefined && !/^cuss_secret_.+$/.test(session)) {
+        throw new IntegrationError("Invalid value for elements(): customerSessionClientSecret should be the client secret of a customer session.");
+      }
       if (options.clientSecret !== undefined) idOf(options.clientSecret, "elements()");
       else if (options.mode !== "setup" && !(options.mode && options.amount && options.currency)) {
         throw new IntegrationError("In order to create a payment element, you must pass a clientSecret or mode when creating the Elements group.");
@@ -238,8 +242,8 @@
     }
 
     setting() {
-      const { clientSecret, appearance = {}, mode, currency, amount } = this.options;
-      return { key: this.key, clientSecret, appearance, mode, currency, amount };
+      const { clientSecret, customerSessionClientSecret, appearance = {}, mode, currency, amount } = this.options;
+      return { key: this.key, clientSecret, customerSessionClientSecret, appearance, mode, currency, amount };
     }
 
     create(type, options = {}) {

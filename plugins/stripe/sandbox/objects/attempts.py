@@ -213,7 +213,7 @@ def start_debit(call: Call, intent: Json, method: Json) -> None:
     call.emit("charge.pending", charge)
     call.emit("payment_intent.processing", intent)
     if not bank_of(call.world, method).stays_processing:
-        call.world.plan("settle_debit", intent["id"], after=call.sandbox.settle_seconds)
+        call.plan("settle_debit", intent, at=call.now(intent["customer"]) + call.sandbox.settle_seconds)
 
 
 def end_debit(call: Call, intent: Json, outcome: str | None = None) -> None:

@@ -104,7 +104,10 @@ def update(call: Call) -> Json:
 @handles("DELETE /v1/customers/{customer}")
 def delete(call: Call) -> Json:
     """Delete a customer for good."""
+    from plugins.stripe.sandbox.objects.subscription_ends import end_all  # noqa: PLC0415 - they need customers
+
     row = call.world.get("customer", call.ids[0])
+    end_all(call, row)
     detach_all(call, row)
     call.world.table("customer").remove(row["id"])
     call.emit("customer.deleted", row)
@@ -113,7 +116,7 @@ def delete(call: Call) -> Json:
 
 @handles("GET /v1/customers")
 def list_(call: Call) -> Json:
-    """List customers, by e-mail if asked."""
+    """List customers, by email if asked."""
     return listed(
         call, "customer", {"email": call.params.get("email"), "test_clock": call.params.get("test_clock")}
     )

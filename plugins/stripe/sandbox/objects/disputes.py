@@ -34,7 +34,15 @@ def dispute_charge(call: Call, charge: Json, method: Json) -> None:
         _open(call, charge, reason=card.dispute, inquiry=card.inquiry)
 
 
-def _open(call: Call, charge: Json, *, reason: str, inquiry: bool) -> None:
+def return_late(call: Call, charge: Json, reason: str) -> None:
+    """The bank finds out after the payment that it cannot pay: a dispute that is lost from the start."""
+    dispute = _open(call, charge, reason=reason, inquiry=False)
+    with call.changing(dispute):
+        dispute["status"] = "lost"
+    call.emit("charge.dispute.closed", dispute)
+
+
+def _open(call: Call, charge: Json, *, reason: str, inquiry: bool) -> Json:
     now = call.now(charge["customer"])
     dispute = call.world.add(
         "dispute",
@@ -57,7 +65,7 @@ def _open(call: Call, charge: Json, *, reason: str, inquiry: bool) -> None:
             "is_charge_refundable": inquiry,
             "metadata": {},
             "payment_intent": charge["payment_intent"],
-            "payment_method_details": _details(charge, inquiry=inquiry),
+            **_details(charge, inquiry=inquiry),
             "reason": reason,
             "status": "warning_needs_response" if inquiry else "needs_response",
         },
@@ -69,12 +77,13 @@ def _open(call: Call, charge: Json, *, reason: str, inquiry: bool) -> None:
     if not inquiry:
         _move_funds(call, dispute, -1)
         call.emit("charge.dispute.funds_withdrawn", dispute)
+    return dispute
 
 
 def _details(charge: Json, *, inquiry: bool) -> Json:
-    kind = charge["payment_method_details"]["type"]
-    if kind != "card":
-        return {"type": kind}
+    """Of cards alone: the SDK's types know no details of bank accounts here."""
+    if charge["payment_method_details"]["type"] != "card":
+        return {}
     brand = charge["payment_method_details"]["card"]["brand"]
     card = {
         "brand": brand,
@@ -82,7 +91,7 @@ def _details(charge: Json, *, inquiry: bool) -> Json:
         "network": brand,
         "network_reason_code": "10.4",
     }
-    return {"card": card, "type": "card"}
+    return {"payment_method_details": {"card": card, "type": "card"}}
 
 
 def _move_funds(call: Call, dispute: Json, direction: int) -> None:

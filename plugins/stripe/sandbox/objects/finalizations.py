@@ -38,8 +38,17 @@ def finalize(call: Call, invoice: Json) -> None:
         return
     _add_payment(call, invoice)
     call.emit("invoice.updated", invoice, before)
-    if invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
-        call.world.plan("collect_invoice", invoice["id"], after=AUTO_SECONDS)
+    _plan_collection(call, invoice)
+
+
+def _plan_collection(call: Call, invoice: Json) -> None:
+    """Renewals are charged at once, others an hour later. A first period waits for its payer."""
+    now, reason = call.now(invoice["customer"]), invoice["billing_reason"]
+    if invoice["collection_method"] == "send_invoice":
+        if invoice["parent"]:
+            call.plan("note_overdue", invoice, at=invoice["due_date"])
+    elif invoice["auto_advance"] and reason != "subscription_create":
+        call.plan("collect_invoice", invoice, at=now + (AUTO_SECONDS if reason == "manual" else 0))
 
 
 def _open(call: Call, invoice: Json, customer: Json) -> None:
@@ -95,12 +104,13 @@ def _add_payment(call: Call, invoice: Json) -> None:
     )
     call.world.note(intent["id"])["invoice"] = invoice["id"]
     call.world.note(invoice["id"])["payment_intent"] = intent["id"]
-    add_payment(call, invoice, intent, amount=invoice["amount_due"], default=True)
+    paid_by = {"payment_intent": intent["id"], "type": "payment_intent"}
+    add_payment(call, invoice, paid_by, amount=invoice["amount_due"], default=True)
     call.emit("payment_intent.created", intent)
 
 
-def add_payment(call: Call, invoice: Json, intent: Json, *, amount: int, default: bool) -> Json:
-    """Tie an intent to an invoice."""
+def add_payment(call: Call, invoice: Json, paid_by: Json, *, amount: int, default: bool = False) -> Json:
+    """Tie an intent, or a payment that was reported, to an invoice."""
     return call.world.add(
         "invoice_payment",
         {
@@ -109,7 +119,7 @@ def add_payment(call: Call, invoice: Json, intent: Json, *, amount: int, default
             "currency": invoice["currency"],
             "invoice": invoice["id"],
             "is_default": default,
-            "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
+            "payment": paid_by,
             "status": "open",
             "status_transitions": {"canceled_at": None, "paid_at": None},
         },
@@ -120,7 +130,7 @@ def add_payment(call: Call, invoice: Json, intent: Json, *, amount: int, default
 def drop_payments(call: Call, invoice: Json, reason: str, *, quiet: bool = False) -> None:
     """Cancel whatever could still pay an invoice. `quiet`: without an event of the intent."""
     for payment in call.world.table("invoice_payment").where("invoice", invoice["id"]):
-        if payment["status"] != "open":
+        if payment["status"] != "open" or (quiet and _is_at_work(call, payment)):
             continue
         with call.changing(payment):
             moment = call.now(invoice["customer"])
@@ -139,3 +149,9 @@ def drop_payments(call: Call, invoice: Json, reason: str, *, quiet: bool = False
                 }
         else:
             cancel_intent(call, intent, reason)
+
+
+def _is_at_work(call: Call, payment: Json) -> bool:
+    """Whether a bank is on it already: then its money may still come."""
+    intent = call.world.get("payment_intent", payment["payment"]["payment_intent"])
+    return bool(intent["status"] == "processing")

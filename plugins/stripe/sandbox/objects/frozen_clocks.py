@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from plugins.stripe.sandbox import jobs
 from plugins.stripe.sandbox.calls import Call, handles
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.expansion import deleted
 from plugins.stripe.sandbox.listing import listed
+from plugins.stripe.sandbox.objects.subscription_ends import end_all
 
 _LIFE_SECONDS = 30 * 86400
 KIND = "test_helpers.test_clock"
@@ -46,7 +48,7 @@ def list_(call: Call) -> Json:
 
 @handles("POST /v1/test_helpers/test_clocks/{test_clock}/advance")
 def advance(call: Call) -> Json:
-    """Set a clock on; the answer says `advancing`, the next read `ready`."""
+    """Set a clock on with all that becomes due by it; the answer says `advancing`, the next read `ready`."""
     clock = call.world.get(KIND, call.ids[0])
     moment = call.params["frozen_time"]
     if moment <= clock["frozen_time"]:
@@ -56,10 +58,11 @@ def advance(call: Call) -> Json:
             param="frozen_time",
         )
     with call.changing(clock):
-        clock |= {"frozen_time": moment, "status": "advancing"}
+        clock["status"] = "advancing"
         clock["status_details"] = {"advancing": {"target_frozen_time": moment}}
     call.emit(f"{KIND}.advancing", clock)
-    answer = dict(clock)
+    answer = clock | {"frozen_time": moment}
+    jobs.run_clock(call.sandbox, call.world, clock, moment)
     with call.changing(clock):
         clock |= {"status": "ready", "status_details": {}}
     call.emit(f"{KIND}.ready", clock)
@@ -68,11 +71,13 @@ def advance(call: Call) -> Json:
 
 @handles("DELETE /v1/test_helpers/test_clocks/{test_clock}")
 def delete(call: Call) -> Json:
-    """Delete a clock and the customers on it."""
+    """Delete a clock with the customers on it, whose subscriptions end."""
     clock = call.world.get(KIND, call.ids[0])
     customers = call.world.table("customer")
     for customer in [c for c in customers.rows.values() if c["test_clock"] == clock["id"]]:
+        end_all(call, customer)
         customers.remove(customer["id"])
+    call.world.jobs = [j for j in call.world.jobs if j.get("clock") != clock["id"]]
     call.world.table(KIND).remove(clock["id"])
     call.emit(f"{KIND}.deleted", clock)
     return deleted(KIND, clock["id"])

@@ -20,7 +20,7 @@ MAX_LINES = 250
 def add_item(call: Call, given: Json, *, customer: Json, invoice: Json | None, currency: str) -> Json:
     """Store an invoice item: an amount, an inline price, or a price that exists."""
     price, quantity = _price_for(call, given, currency)
-    amount = given["amount"] if given.get("amount") is not None else _amount(price, quantity)
+    amount = given["amount"] if given.get("amount") is not None else amount_of(price, quantity)
     now = call.now(customer["id"])
     item = call.world.add(
         "invoiceitem",
@@ -99,7 +99,8 @@ def _name_of(call: Call, price: Json, given: Json) -> str | None:
     return product["name"] if product else None
 
 
-def _amount(price: Json, quantity: Decimal) -> int:
+def amount_of(price: Json, quantity: Decimal | int) -> int:
+    """A price so many times, in whole minor units; tiers and metered use cost nothing here."""
     exact = Decimal(price["unit_amount_decimal"] or 0) * quantity
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
@@ -142,16 +143,7 @@ def _line_fields(item: Json) -> Json:
         "discountable": item["discountable"],
         "discounts": [],
         "metadata": dict(item["metadata"]),
-        "parent": {
-            "invoice_item_details": {
-                "invoice_item": item["id"],
-                "proration": False,
-                "proration_details": {"credited_items": None},
-                "subscription": None,
-            },
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        },
+        "parent": _line_parent(item),
         "period": dict(item["period"]),
         "pretax_credit_amounts": [],
         "pricing": item["pricing"],
@@ -160,6 +152,20 @@ def _line_fields(item: Json) -> Json:
         "subtotal": item["amount"],
         "taxes": [],
     }
+
+
+def _line_parent(item: Json) -> Json:
+    """What a line comes from; that of a proration also names its subscription."""
+    made_by = (item["parent"] or {}).get("subscription_details")
+    kind = "subscription_item_details" if made_by else "invoice_item_details"
+    details = {
+        "invoice_item": item["id"],
+        "proration": item["proration"],
+        "proration_details": {"credited_items": None},
+        **(made_by or {"subscription": None}),
+    }
+    empty: Json = {"invoice_item_details": None, "subscription_item_details": None}
+    return empty | {kind: details, "type": kind}
 
 
 def update_item(call: Call, item: Json, given: Json) -> None:
@@ -192,7 +198,7 @@ def _change_amount(call: Call, item: Json, given: Json) -> None:
         source["pricing"] = {"price": item["pricing"]["price_details"]["price"]}
     source.setdefault("quantity", item["quantity"])
     price, quantity = _price_for(call, source, item["currency"])
-    amount = source["amount"] if "amount" in source else _amount(price, quantity)
+    amount = source["amount"] if "amount" in source else amount_of(price, quantity)
     item |= {"amount": amount, "pricing": pricing_of(price)}
     item |= {"quantity": int(quantity), "quantity_decimal": _plain(quantity)}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from plugins.stripe.sandbox.calls import Call, handles
-from plugins.stripe.sandbox.errors import ApiError, Json, not_built
+from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.objects.attempts import attempt
-from plugins.stripe.sandbox.objects.finalizations import add_payment, drop_payments, finalize
+from plugins.stripe.sandbox.objects.finalizations import drop_payments, finalize
 from plugins.stripe.sandbox.objects.intents import check_owner, check_type
 from plugins.stripe.sandbox.objects.new_methods import method_for
-from plugins.stripe.sandbox.objects.settlements import mark_paid, settle
+from plugins.stripe.sandbox.objects.settlements import mark_paid, note_refusal
+from plugins.stripe.sandbox.objects.subscription_links import default_method
 
 
 @handles("POST /v1/invoices/{invoice}/finalize")
@@ -37,13 +38,18 @@ def send(call: Call) -> Json:
 def void(call: Call) -> Json:
     """Declare an open invoice void; nothing can pay it any more."""
     invoice = call.world.get("invoice", call.ids[0])
-    _require_open(invoice)
+    require_open(invoice)
     intent = call.world.find("payment_intent", call.world.note(invoice["id"]).get("payment_intent"))
     if intent is not None and intent["status"] == "processing":
         raise ApiError(400, "You cannot void this invoice while a payment for it is processing.")
+    void_invoice(call, invoice)
+    return invoice
+
+
+def void_invoice(call: Call, invoice: Json) -> None:
+    """Close an open invoice as void, with whatever could still pay it."""
     drop_payments(call, invoice, "void_invoice")
     _close(call, invoice, "void", stamp="voided_at", event="invoice.voided")
-    return invoice
 
 
 @handles("POST /v1/invoices/{invoice}/mark_uncollectible")
@@ -52,7 +58,13 @@ def mark_uncollectible(call: Call) -> Json:
     invoice = call.world.get("invoice", call.ids[0])
     if invoice["status"] == "uncollectible":
         raise ApiError(400, "This invoice is already marked as uncollectible.")
-    _require_open(invoice)
+    require_open(invoice)
+    write_off(call, invoice)
+    return invoice
+
+
+def write_off(call: Call, invoice: Json) -> None:
+    """Close an open invoice as uncollectible."""
     invoice["status_details"] = {"uncollectible": {"reason": "user_forgiven"}}
     _close(
         call,
@@ -61,10 +73,10 @@ def mark_uncollectible(call: Call) -> Json:
         stamp="marked_uncollectible_at",
         event="invoice.marked_uncollectible",
     )
-    return invoice
 
 
-def _require_open(invoice: Json) -> None:
+def require_open(invoice: Json) -> None:
+    """Refuse what can only be done to an invoice that is owed."""
     if invoice["status"] not in ("open", "uncollectible"):
         raise ApiError(400, "You can only pass in open invoices. This invoice isn't open.")
 
@@ -99,18 +111,28 @@ def pay(call: Call) -> Json:
     return invoice
 
 
+def collect_automatically(call: Call, invoice_id: str) -> None:
+    """Charge an open invoice as Stripe does by itself. Without a method that fails as well."""
+    invoice = call.world.find("invoice", invoice_id)
+    if invoice is None or invoice["status"] != "open":
+        return
+    call.world.unplan("collect_invoice", invoice_id)
+    call.world.note(invoice_id)["automatic_attempt"] = True
+    try:
+        collect(call, invoice)
+    except ApiError as error:
+        # A refusal is on record as events and on the invoice; nobody waits for this answer.
+        if error.code == "resource_missing":
+            note_refusal(call, invoice, hopeless=False)
+
+
 def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
     """Charge the method named, or the default one.
 
     Raises:
         ApiError: there is none, it was refused, or the customer must act.
     """
-    customer = call.world.get("customer", invoice["customer"])
-    method_id = (
-        method_id
-        or invoice["default_payment_method"]
-        or customer["invoice_settings"]["default_payment_method"]
-    )
+    method_id = method_id or default_method(call, invoice)
     if method_id is None:
         raise ApiError(
             400,
@@ -140,25 +162,3 @@ def collect(call: Call, invoice: Json, method_id: str | None = None) -> None:
             code="invoice_payment_intent_requires_action",
             kind="card_error",
         )
-
-
-@handles("POST /v1/invoices/{invoice}/attach_payment")
-def attach_payment(call: Call) -> Json:
-    """Count an intent towards an invoice."""
-    invoice = call.world.get("invoice", call.ids[0])
-    intent_id = call.params.get("payment_intent")
-    if not intent_id:
-        raise not_built("payment records")
-    _require_open(invoice)
-    intent = call.world.get("payment_intent", intent_id, param="payment_intent", status=400)
-    if call.world.note(intent["id"]).get("invoice"):
-        raise ApiError(400, "This PaymentIntent is already attached to an invoice.", param="payment_intent")
-    if intent["currency"] != invoice["currency"]:
-        raise ApiError(
-            400, "The currency of the PaymentIntent must match the invoice.", param="payment_intent"
-        )
-    call.world.note(intent["id"])["invoice"] = invoice["id"]
-    add_payment(call, invoice, intent, amount=intent["amount"], default=False)
-    if intent["status"] == "succeeded":
-        settle(call, intent)
-    return invoice

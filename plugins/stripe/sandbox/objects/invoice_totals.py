@@ -12,8 +12,12 @@ from plugins.stripe.sandbox.store.tables import Table
 
 
 def item_of(call: Call, line: Json) -> Json:
-    """The invoice item behind a line."""
-    return call.world.get("invoiceitem", line["parent"]["invoice_item_details"]["invoice_item"])
+    """The invoice item behind a line; behind that of a whole period stands none, which has no taxes."""
+    parent = line["parent"]
+    details = parent["invoice_item_details"] or parent["subscription_item_details"]
+    if details["invoice_item"] is None:
+        return {"id": line["id"], "tax_rates": []}
+    return call.world.get("invoiceitem", details["invoice_item"])
 
 
 def lines_of(table: Table, invoice_id: str) -> list[Json]:

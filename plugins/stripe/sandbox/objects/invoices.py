@@ -75,7 +75,8 @@ _START: Json = {
 }
 
 
-def _fresh(call: Call, customer: Json, currency: str) -> Json:
+def fresh_invoice(call: Call, customer: Json, currency: str) -> Json:
+    """Every field of a new draft."""
     invoice_id, now = new_id("invoice"), call.now(customer["id"])
     base: Json = dict.fromkeys(_EMPTY) | dict.fromkeys(_ZERO, 0) | {name: [] for name in _LISTS}
     return (
@@ -116,13 +117,13 @@ def create(call: Call) -> Json:
         raise missing_param("customer")
     customer = require_customer(call, params["customer"])
     currency = (params.get("currency") or customer["currency"] or "usd").lower()
-    invoice = _fresh(call, customer, currency)
+    invoice = fresh_invoice(call, customer, currency)
     _check_due(call, invoice["collection_method"])
     call.world.add("invoice", invoice, created=call.now(customer["id"]))
     invoice = call.world.get("invoice", invoice["id"])
     _fill(call, invoice)
     if params.get("pending_invoice_items_behavior") == "include":
-        _take_pending(call, invoice)
+        take_pending(call, invoice)
     refresh_totals(call, invoice)
     if not call.sandbox.courier.is_wanted(call.world, "invoice.created"):
         invoice["webhooks_delivered_at"] = invoice["created"]
@@ -138,11 +139,14 @@ def use_currency(call: Call, customer: Json, currency: str) -> None:
             customer["currency"] = currency
 
 
-def _take_pending(call: Call, invoice: Json) -> None:
+def take_pending(call: Call, invoice: Json, subscription: str | None = None) -> None:
+    """Put the customer's pending items on a draft; prorations only on one of their subscription."""
     pending = [
         item
         for item in call.world.table("invoiceitem").where("customer", invoice["customer"])
-        if item["invoice"] is None and item["currency"] == invoice["currency"]
+        if item["invoice"] is None
+        and item["currency"] == invoice["currency"]
+        and (item["parent"] is None or item["parent"]["subscription_details"]["subscription"] == subscription)
     ]
     for item in pending:
         with call.changing(item):
@@ -210,7 +214,7 @@ def _plan_finalization(call: Call, invoice: Json) -> None:
     moment = call.params.get("automatically_finalizes_at") or call.now(invoice["customer"]) + AUTO_SECONDS
     if invoice["auto_advance"]:
         invoice["automatically_finalizes_at"] = moment
-        call.world.plan("finalize_invoice", invoice["id"], after=moment - call.now(invoice["customer"]))
+        call.plan("finalize_invoice", invoice, at=moment)
 
 
 @handles("POST /v1/invoices/{invoice}")
@@ -260,9 +264,8 @@ def list_(call: Call) -> Json:
     """List invoices by customer, status or collection method."""
     if customer := call.params.get("customer"):
         require_customer(call, customer)
-    if call.params.get("subscription"):
-        raise not_built("`subscription` on the list of invoices")
     filters = {name: call.params.get(name) for name in ("customer", "status", "collection_method")}
+    filters["parent.subscription_details.subscription"] = call.params.get("subscription")
     return listed(call, "invoice", filters)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from plugins.stripe.sandbox import banks, cards
 from plugins.stripe.sandbox.banks import Bank
@@ -20,8 +21,11 @@ INSTANT_ACCOUNT = "fca_sandbox_"
 
 
 def card_of(world: World, method: Json) -> Card:
-    """The test card behind a method."""
-    return cards.by_number(world.note(method["id"]).get("number", "4242424242424242"))
+    """The test card behind a method, refused where a control call says so."""
+    note = world.note(method["id"])
+    card = cards.by_number(note.get("number", "4242424242424242"))
+    refused = cards.by_token(f"pm_card_{note['declined_as']}") if note.get("declined_as") else None
+    return replace(card, decline=refused.decline) if refused else card
 
 
 def bank_of(world: World, method: Json) -> Bank:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from plugins.stripe.sandbox.calls import Call
 from plugins.stripe.sandbox.errors import Json
 from plugins.stripe.sandbox.events import differences
+from plugins.stripe.sandbox.objects.subscription_dunning import note_owed, note_paid
 from plugins.stripe.sandbox.wire import copied
 
 RETRY_DAYS = (3, 5, 7)
-"""Days between the attempts to collect an invoice automatically."""
+"""Days between the attempts to collect an invoice automatically; the sandbox's own rule."""
+_DAY = 86400
 
 
 def invoice_of(call: Call, intent: Json) -> Json | None:
@@ -25,22 +27,70 @@ def payment_of(call: Call, intent: Json) -> Json | None:
 def settle(call: Call, intent: Json) -> None:
     """An intent succeeded: record the payment, and the invoice as paid once nothing remains."""
     payment, invoice = payment_of(call, intent), invoice_of(call, intent)
-    if payment is None or invoice is None or invoice["status"] not in ("open", "uncollectible"):
+    if payment is None or invoice is None or invoice["status"] == "void":
         return
+    attempts = _counted(call, invoice)
+    take_in(
+        call,
+        invoice,
+        payment,
+        amount=intent["amount_received"],
+        tries={"attempt_count": attempts, "attempted": True},
+    )
+
+
+def _counted(call: Call, invoice: Json) -> int:
+    """How many attempts there were with this one. Any is the first; later ones count if Stripe made them."""
+    automatic = call.world.note(invoice["id"]).pop("automatic_attempt", False)
+    count = int(invoice["attempt_count"])
+    return count + 1 if automatic else max(count, 1)
+
+
+def take_in(call: Call, invoice: Json, payment: Json, *, amount: int, tries: Json) -> None:
+    """Money of one payment counts towards an invoice; what is more than it asks for is overpaid."""
     now = call.now(invoice["customer"])
-    paid = min(intent["amount_received"], invoice["amount_remaining"])
     with call.changing(payment):
-        payment |= {"amount_paid": paid, "status": "paid"}
+        payment |= {"amount_paid": amount, "status": "paid"}
         payment["status_transitions"] = payment["status_transitions"] | {"paid_at": now}
     call.emit("invoice_payment.paid", payment)
-    amount_paid = invoice["amount_paid"] + paid
-    attempts = max(invoice["attempt_count"], 1)
-    if amount_paid < invoice["amount_due"]:
+    amount_paid = invoice["amount_paid"] + amount
+    if invoice["status"] == "paid":
+        _overpay(call, invoice, amount_paid)
+    elif amount_paid < invoice["amount_due"]:
         with call.changing(invoice, "invoice.updated"):
             invoice |= {"amount_paid": amount_paid, "amount_remaining": invoice["amount_due"] - amount_paid}
-            invoice |= {"attempted": True, "attempt_count": attempts}
+            invoice |= tries
+        follow_remaining(call, invoice)
+    else:
+        mark_paid(call, invoice, amount_paid=amount_paid, **tries)
+
+
+def follow_remaining(call: Call, invoice: Json) -> None:
+    """The default payment asks for what remains, unless its intent is at work already."""
+    intent = call.world.find("payment_intent", call.world.note(invoice["id"]).get("payment_intent"))
+    payment = payment_of(call, intent) if intent is not None else None
+    left = invoice["amount_remaining"]
+    if intent is None or payment is None or not left or not intent["status"].startswith("requires_"):
         return
-    mark_paid(call, invoice, amount_paid=amount_paid, attempt_count=attempts, attempted=True)
+    if intent["status"] == "requires_capture":
+        return
+    with call.changing(intent):
+        intent["amount"] = left
+    with call.changing(payment):
+        payment["amount_requested"] = left
+
+
+def _overpay(call: Call, invoice: Json, amount_paid: int) -> None:
+    """What came for a paid invoice, or too much, goes to the customer's balance."""
+    over = amount_paid - invoice["amount_due"]
+    more = over - invoice["amount_overpaid"]
+    with call.changing(invoice, "invoice.updated"):
+        invoice |= {"amount_paid": amount_paid, "amount_overpaid": over}
+    customer = call.world.find("customer", invoice["customer"])
+    if more > 0 and customer is not None:
+        with call.changing(customer, "customer.updated"):
+            customer["balance"] -= more
+        call.emit("invoice.overpaid", invoice)
 
 
 def mark_paid(call: Call, invoice: Json, *, amount_paid: int, attempt_count: int, attempted: bool) -> None:
@@ -48,7 +98,6 @@ def mark_paid(call: Call, invoice: Json, *, amount_paid: int, attempt_count: int
     before = {"status": invoice["status"], "amount_remaining": invoice["amount_remaining"]}
     with call.changing(invoice):
         invoice |= {
-            "amount_overpaid": max(amount_paid - invoice["amount_due"], 0),
             "amount_paid": amount_paid,
             "amount_remaining": 0,
             "attempt_count": attempt_count,
@@ -61,34 +110,46 @@ def mark_paid(call: Call, invoice: Json, *, amount_paid: int, attempt_count: int
         moment = call.now(invoice["customer"])
         invoice["status_transitions"] = invoice["status_transitions"] | {"paid_at": moment}
     call.emit("invoice.paid", invoice)
+    note_paid(call, invoice)
     call.emit("invoice.payment_succeeded", invoice)
     call.emit("invoice.updated", invoice, before)
+    if amount_paid > invoice["amount_due"]:
+        _overpay(call, invoice, amount_paid)
 
 
 def note_failure(call: Call, intent: Json) -> None:
-    """An attempt for an invoice failed. Only the first attempt counts, retries count where Stripe retries."""
+    """An attempt for an invoice failed."""
     invoice = invoice_of(call, intent)
-    if invoice is None or invoice["status"] not in ("open", "uncollectible"):
-        return
+    if invoice is not None and invoice["status"] in ("open", "uncollectible"):
+        advice = (intent["last_payment_error"] or {}).get("advice_code")
+        note_refusal(call, invoice, hopeless=advice == "do_not_try_again")
+
+
+def note_refusal(call: Call, invoice: Json, *, hopeless: bool) -> None:
+    """An invoice could not be collected. `hopeless`: the bank says that trying again is of no use."""
     before = copied(invoice)
-    automatic = call.world.note(invoice["id"]).pop("automatic_attempt", False)
+    automatic = call.world.note(invoice["id"]).get("automatic_attempt", False)
     with call.changing(invoice):
-        count = invoice["attempt_count"] + 1 if automatic else max(invoice["attempt_count"], 1)
-        invoice |= {"attempt_count": count, "attempted": True}
+        invoice |= {"attempt_count": _counted(call, invoice), "attempted": True}
         if automatic:
-            _plan_retry(call, invoice)
+            _plan_retry(call, invoice, hopeless=hopeless)
     call.emit("invoice.payment_failed", invoice)
     if changed := differences(before, invoice):
         call.emit("invoice.updated", invoice, changed)
+    note_owed(call, invoice)
 
 
-def _plan_retry(call: Call, invoice: Json) -> None:
-    """Stripe tries again by itself a few times."""
+def _plan_retry(call: Call, invoice: Json, *, hopeless: bool) -> None:
+    """Stripe tries again by itself a few times. The wait is as long where it does not, before it gives up."""
+    waits = [days * _DAY for days in RETRY_DAYS[invoice["attempt_count"] - 1 :]]
+    now = call.now(invoice["customer"])
     invoice["next_payment_attempt"] = None
-    if invoice["attempt_count"] <= len(RETRY_DAYS):
-        wait = RETRY_DAYS[invoice["attempt_count"] - 1] * 86400
-        invoice["next_payment_attempt"] = call.now(invoice["customer"]) + wait
-        call.world.plan("collect_invoice", invoice["id"], after=wait)
+    if waits and not hopeless:
+        invoice["next_payment_attempt"] = now + waits[0]
+        call.plan("collect_invoice", invoice, at=now + waits[0])
+    else:
+        call.world.unplan("collect_invoice", invoice["id"])
+        call.plan("end_retries", invoice, at=now + sum(waits))
 
 
 def note_action(call: Call, intent: Json) -> None:
@@ -96,6 +157,10 @@ def note_action(call: Call, intent: Json) -> None:
     invoice = invoice_of(call, intent)
     if invoice is None or invoice["status"] != "open":
         return
+    automatic = call.world.note(invoice["id"]).get("automatic_attempt", False)
     with call.changing(invoice):
-        invoice |= {"attempt_count": max(invoice["attempt_count"], 1), "attempted": True}
+        invoice |= {"attempt_count": _counted(call, invoice), "attempted": True}
+        if automatic:
+            _plan_retry(call, invoice, hopeless=True)
     call.emit("invoice.payment_action_required", invoice)
+    note_owed(call, invoice)

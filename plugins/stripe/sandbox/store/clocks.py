@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class WorldClock:
@@ -10,6 +12,7 @@ class WorldClock:
 
     def __init__(self) -> None:
         self.offset = 0.0
+        self._standing_at: float | None = None
 
     def now(self) -> int:
         """Whole seconds, as every time at Stripe."""
@@ -17,7 +20,16 @@ class WorldClock:
 
     def exact(self) -> float:
         """The same with fractions, for what the sandbox itself plans."""
-        return time.time() + self.offset
+        return time.time() + self.offset if self._standing_at is None else self._standing_at
+
+    @contextmanager
+    def standing_at(self, moment: float) -> Iterator[None]:
+        """Let it be this moment meanwhile: work that comes late still happens at its own time."""
+        self._standing_at = moment
+        try:
+            yield
+        finally:
+            self._standing_at = None
 
     def advance(self, seconds: float) -> None:
         """Move on (or back)."""

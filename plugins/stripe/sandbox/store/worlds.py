@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from plugins.stripe.sandbox.errors import Json, missing_object
 from plugins.stripe.sandbox.keys import WORLDS, WorldKeys
@@ -35,6 +34,8 @@ class World:
         self.idempotency: dict[str, Json] = {}
         self.deliveries: dict[str, Json] = {}
         self.account_changes: Json = {}
+        self.billing: Json = {"after_retries": "cancel"}
+        """How the account is set up for subscriptions whose payments failed for good."""
         self.other_mode: World | None = None
         """The same account in its other mode."""
         self.on_change: Callable[[], None] = lambda: None
@@ -93,14 +94,21 @@ class World:
         self.table(row["object"]).reindex(row)
         self.on_change()
 
-    def plan(self, kind: str, subject: str, *, after: float, **more: Any) -> None:
-        """Have a job of this kind run `after` seconds of world time from now."""
-        self.jobs.append({"kind": kind, "subject": subject, "due_at": self.clock.exact() + after} | more)
+    def plan(self, kind: str, subject: str, *, after: float, clock: str | None = None) -> None:
+        """Have a job of this kind run `after` seconds from now, by a test clock or by the world's own."""
+        frozen = self.find("test_helpers.test_clock", clock)
+        now = float(frozen["frozen_time"]) if frozen else self.clock.exact()
+        where = {"clock": clock} if frozen else {}
+        self.jobs.append({"kind": kind, "subject": subject, "due_at": now + after, **where})
         self.on_change()
 
     def unplan(self, kind: str, subject: str) -> None:
         """Forget planned jobs of this kind about one object."""
         self.jobs = [j for j in self.jobs if (j["kind"], j["subject"]) != (kind, subject)]
+
+    def forget_jobs(self, subject: str) -> None:
+        """Forget everything that is planned about one object."""
+        self.jobs = [j for j in self.jobs if j["subject"] != subject]
 
     def dump(self) -> Json:
         """Everything that a restart must know."""
@@ -112,6 +120,7 @@ class World:
             "idempotency": self.idempotency,
             "deliveries": self.deliveries,
             "account_changes": self.account_changes,
+            "billing": self.billing,
         }
 
     def restore(self, state: Json) -> None:
@@ -121,6 +130,7 @@ class World:
             self.table(kind).restore(rows)
         for name in ("notes", "jobs", "idempotency", "deliveries", "account_changes"):
             setattr(self, name, state[name])
+        self.billing |= state.get("billing", {})
 
 
 def new_worlds() -> dict[str, World]:

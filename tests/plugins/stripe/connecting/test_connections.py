@@ -15,9 +15,10 @@ from plugins.stripe.domain.events import ENDPOINT_EVENTS
 from plugins.stripe.rights import RIGHTS, titles
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services import connections
+from portal.contract.accounts import Account, AccountIdentity
 from portal.contract.checks import CheckContext
+from portal.contract.descriptions import FieldFeedback
 from portal.contract.facts import Mode
-from portal.contract.plugin import Account, AccountIdentity, FieldFeedback
 from portal.contract.secrets import Secret
 from portal.settings import Settings
 from tests.plugins.stripe.connecting.asking import restricted

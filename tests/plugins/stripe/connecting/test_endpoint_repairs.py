@@ -17,10 +17,10 @@ from plugins.stripe.gateway.signatures import verify_signature
 from plugins.stripe.plugin import StripePlugin
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services import repairs
+from portal.contract.accounts import Account, Repaired
 from portal.contract.checks import CheckContext, CheckStatus
 from portal.contract.errors import OutcomeUnknown, ProviderError
 from portal.contract.facts import Mode
-from portal.contract.plugin import Account, Repaired
 from portal.errors import NotFound
 from tests.plugins.stripe.connecting.asking import add_endpoint, restricted, run
 from tests.plugins.stripe.connecting.conftest import ENDPOINT, ContextOf

@@ -10,6 +10,7 @@ import stripe as stripe_sdk
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.domain.endpoints import RepairId
 from plugins.stripe.plugin import StripePlugin
+from plugins.stripe.rights import WALLETS_FEATURE
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.contract.checks import CheckContext, CheckStatus
 from portal.contract.errors import ProviderError
@@ -40,6 +41,7 @@ async def test_the_methods_are_told_and_wallets_need_a_public_address(context_of
     assert chips(found, CheckStatus.SKIPPED) == ["Apple Pay", "Google Pay"]
     assert found.repairs == ()
     assert found.shown["Wallet domain"] == "not public"
+    assert list(found.features_off) == [WALLETS_FEATURE]
 
 
 async def test_wallets_need_https(context_of: ContextOf, local: Settings) -> None:
@@ -58,6 +60,7 @@ async def test_an_unregistered_domain_hides_the_wallets_until_it_is_registered(
         f"Apple Pay and Google Pay will not appear: register {HOST} as a payment method domain."
     )
     assert [repair.id for repair in found.repairs] == [RepairId.REGISTER_DOMAIN]
+    assert found.features_off == {WALLETS_FEATURE: found.fix}
     assert (
         await register(context)
         == await register(context)
@@ -68,6 +71,7 @@ async def test_an_unregistered_domain_hides_the_wallets_until_it_is_registered(
     assert found.message == "Cards, Apple Pay, Google Pay, Link and ACH Direct Debit are on."
     assert (found.status, chips(found, CheckStatus.PASSED)) == (CheckStatus.PASSED, ALL)
     assert found.shown == dict.fromkeys(ALL, "on") | {"Wallet domain": f"{HOST} registered"}
+    assert found.features_off == {}
 
 
 async def test_a_domain_that_was_switched_off_is_switched_on_again(
@@ -93,6 +97,7 @@ async def test_a_domain_that_stripe_does_not_accept_is_told_in_stripes_words(
         f"Apple Pay will not appear. Stripe says of {HOST}: Apple Pay: The file was not found."
     )
     assert (found.shown["Apple Pay"], found.shown["Google Pay"]) == ("off", "on")
+    assert found.features_off == {}, "Google Pay may appear"
     assert [repair.label for repair in found.repairs] == ["Let Stripe look again"]
 
 
@@ -115,6 +120,7 @@ async def test_the_domain_is_not_offered_where_the_key_may_not_register_it(
     assert (found.status, found.code) == (CheckStatus.UNPROVED, Code.DOMAIN_UNKNOWN)
     assert found.message.endswith("Whether Apple Pay and Google Pay appear is not known.")
     assert (found.repairs, found.shown["Wallet domain"]) == ((), "unknown")
+    assert list(found.features_off) == [WALLETS_FEATURE], "what is not known is not offered"
 
 
 async def test_cards_that_are_off_are_told(sandbox: RunningSandbox, context_of: ContextOf) -> None:

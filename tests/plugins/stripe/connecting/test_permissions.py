@@ -10,7 +10,7 @@ import stripe as stripe_sdk
 from plugins.stripe.domain.codes import Code
 from plugins.stripe.gateway import patience, probes
 from plugins.stripe.plugin import StripePlugin
-from plugins.stripe.rights import RIGHTS, Right
+from plugins.stripe.rights import RIGHTS, WALLETS_FEATURE, Right
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.contract.checks import CheckStatus
 from tests.plugins.stripe.connecting.asking import chips, every_right, key_with, restricted, run
@@ -19,12 +19,17 @@ from tests.plugins.stripe.connecting.conftest import ContextOf
 NAMES = {
     "accounts": "rak_accounts_kyc_basic",
     "balance": "rak_balance",
+    "credit_notes": "rak_credit_note",
+    "customer_sessions": "rak_customer_session",
     "customers": "rak_customer",
+    "disputes": "rak_dispute",
     "events": "rak_event",
     "invoices": "rak_invoice",
     "payment_intents": "rak_payment_intent",
     "payment_method_configurations": "rak_payment_method_configuration",
     "payment_method_domains": "rak_payment_method_domain",
+    "payment_methods": "rak_payment_method",
+    "payment_records": "rak_payment_record",
     "prices": "rak_plan",
     "products": "rak_product",
     "refunds": "rak_charge",
@@ -176,9 +181,9 @@ async def test_when_nothing_answers_the_check_fails_with_the_reason(
     assert found.message == "No permission could be checked. Stripe answered 500."
 
 
-def test_the_features_of_the_plugin_are_those_of_the_rights() -> None:
+def test_the_features_of_the_plugin_are_those_of_the_rights_and_the_wallets() -> None:
     features = StripePlugin.features
-    assert [feature.id for feature in features] == [right.feature_id for right in RIGHTS]
-    assert len({feature.id for feature in features}) == len(RIGHTS)
+    assert [f.id for f in features] == [*(right.feature_id for right in RIGHTS), WALLETS_FEATURE]
+    assert len({feature.id for feature in features}) == len(RIGHTS) + 1
     assert StripePlugin.endpoint_feature in {feature.id for feature in features}
     assert [r.title for r in RIGHTS if r.needed] == ["Customers", "Invoices", "Payment Intents"]

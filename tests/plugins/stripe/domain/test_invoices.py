@@ -81,6 +81,20 @@ def test_paid_outside_stripe_is_one_offline_payment_over_the_rest() -> None:
     assert (first.offline, rest.offline, rest.amount) == (False, True, Money(2000, "usd"))
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"payments": None}, {"payments": {"data": [], "has_more": True}}, {}],
+    ids=["none is told", "there are more", "one is behind"],
+)
+def test_what_its_payments_may_still_explain_was_not_paid_outside(told: dict[str, Any]) -> None:
+    behind = payment(intent(status="succeeded"))
+    assert read_invoice(invoice(behind, status="paid", amount_paid=2500) | told).paid == ()
+
+
+def test_who_is_billed_as_an_account_has_its_name() -> None:
+    assert read_invoice(invoice(customer=None, customer_account="acct_7")).customer == "acct_7"
+
+
 def test_a_payment_under_way_is_no_money_yet() -> None:
     reading = read_invoice(invoice(payment(intent(status="processing", latest_charge="ch_ach"))))
     assert reading.under_way == frozenset({"ch_ach"})

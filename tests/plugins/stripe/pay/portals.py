@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Iterator
@@ -13,12 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from litestar.plugins.jinja import JinjaTemplateEngine
 
-from plugins.stripe.domain.declines import customer_texts
-from portal.contract.plugin import PayPage
+from plugins.stripe.domain.declines import bank_returns, customer_texts
+from portal.contract.payables import PayPage
+from portal.invoices.pay_history import BankReturn
+from portal.invoices.pay_views import PATHS
 from portal.security.headers import pay_csp
 from portal.settings import ROOT
-from portal.web.assets import load_assets
+from portal.web.assets import Assets, load_assets
 from portal.web.templates import build_engine
 
 STRIPE_JS = "https://js.stripe.com/endive/stripe.js"
@@ -28,6 +32,13 @@ PATH = "/pay/token"
 CSRF = "token-of-the-form"
 NEWS_SECONDS = 0.05
 SETTLED = {"succeeded": "paid", "processing": "processing", "canceled": "void"}
+
+
+@functools.cache
+def _parts() -> tuple[JinjaTemplateEngine, Assets]:
+    plugin = ROOT / "plugins" / "stripe"
+    assets = load_assets({"stripe": plugin / "static"})
+    return build_engine({"stripe": plugin / "templates"}, assets=assets), assets
 
 
 @dataclass
@@ -48,15 +59,18 @@ class PayPortal:
     refresh_works: bool = True
     live_works: bool = True
     payment_method: str = "Visa ending 4242"
+    express: bool = True
+    bank_return: BankReturn | None = None
+    hosted_url: str | None = None
+    writes: bool = True
+    customer_session: str | None = None
     starts: int = 0
     news: int = 0
     intent: dict[str, Any] | None = None
     closing: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.assets = load_assets({"stripe": ROOT / "plugins" / "stripe" / "static"})
-        templates = {"stripe": ROOT / "plugins" / "stripe" / "templates"}
-        self.engine = build_engine(templates, assets=self.assets)
+        self.engine, self.assets = _parts()
 
     @property
     def page_url(self) -> str:
@@ -95,6 +109,7 @@ class PayPortal:
             "currency": "usd",
             "amount_text": self.amount,
             "return_url": f"{self.page_url}/return",
+            **({"customer_session": self.customer_session} if self.customer_session else {}),
         }
 
     def refresh(self) -> None:
@@ -135,16 +150,21 @@ class PayPortal:
     def _context(self) -> dict[str, Any]:
         pay = PayPage(
             template="stripe/pay.html",
-            context={"declines": customer_texts(), "test_card": "4242 4242 4242 4242"},
+            context={
+                "declines": customer_texts(),
+                "bank_returns": bank_returns(),
+                "test_card": "4242 4242 4242 4242",
+                "express": self.express,
+            },
             scripts=(self.script, self.assets.url("plugins/stripe/pay.js")),
             csp={},
         )
-        names = {"start": "start", "live": "live", "card": "card", "result": "refresh"}
         return {
             "merchant": {
                 "name": "Northwind Studio",
                 "contact_email": "billing@northwind.example",
                 "initial": "N",
+                "logo_url": None,
             },
             "mode": "test",
             "theme": self.theme,
@@ -153,8 +173,11 @@ class PayPortal:
             "invoice": self._invoice(),
             "payment": self._payment() if self.state in ("paid", "processing") else None,
             "pay": pay if self.state in ("ready", "partly_paid", "processing") else None,
-            "urls": {name: f"{PATH}/{path}" for name, path in names.items()},
+            "urls": {name: f"{PATH}/{path}" for name, path in PATHS.items()},
             "renew_url": None,
+            "bank_return": self.bank_return,
+            "hosted_url": self.hosted_url,
+            "writes": self.writes,
         }
 
     def _invoice(self) -> dict[str, Any]:
@@ -166,10 +189,14 @@ class PayPortal:
                 ("Icon set, 40 glyphs", 2, "$40.00", "$80.00"),
             ],
             "subtotal": "$400.00",
-            "tax": "$80.00",
+            "discount": "$20.00",
+            "discount_title": "Discount (5%)",
+            "taxes": [("VAT 20%", "$60.00"), ("VAT 5%", "$40.00")],
             "total": "$480.00",
             "amount_due": "$0.00" if self.state == "paid" else self.amount,
-            "amount_paid": "$200.00" if self.state == "partly_paid" else None,
+            "amount_paid": "$120.00" if self.state == "partly_paid" else None,
+            "amount_returned": None,
+            "amount_credited": "$80.00" if self.state == "partly_paid" else None,
             "due_at": datetime(2026, 11, 30, tzinfo=UTC),
             "due_in_days": 7,
             "issued_at": datetime(2026, 11, 16, tzinfo=UTC),

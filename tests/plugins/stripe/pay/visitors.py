@@ -65,6 +65,18 @@ class Visitor:
         """Wait until the form can be filled in."""
         await expect(self.page.locator("#options:not(.loading)")).to_be_visible()
 
+    async def run_clock_until(self, text: str, *, seconds: int) -> int:
+        """Let the page's installed clock run, two seconds at a time, until the card says `text`.
+
+        Its own requests take real time meanwhile, so the page may be a little behind its clock.
+        Returns the seconds that ran; an `AssertionError` after `seconds`.
+        """
+        for ran in range(0, seconds, 2):
+            if text in await self.card.inner_text():
+                return ran
+            await self.page.clock.run_for(2000)
+        raise AssertionError(f"{text!r} did not appear within {seconds} s of the page's clock")
+
     def note(self, request: Request) -> None:
         """Remember what the tab asked for."""
         self.asked.append(request)

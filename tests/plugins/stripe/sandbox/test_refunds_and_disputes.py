@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 import stripe as stripe_sdk
 
+from plugins.stripe.sandbox.spec.shapes import object_problems
 from plugins.stripe.sandbox.testing import RunningSandbox
+from tests.plugins.stripe.sandbox.builders import make_customer
+from tests.plugins.stripe.sandbox.raw import Api
 
 
 def paid(client: stripe_sdk.StripeClient, method: str = "pm_card_visa") -> stripe_sdk.PaymentIntent:
@@ -93,3 +96,20 @@ def test_fraud_warning_follows_its_card(client: stripe_sdk.StripeClient) -> None
     warnings = client.v1.radar.early_fraud_warnings.list({"payment_intent": intent.id}).data
     assert [w.charge for w in warnings] == [intent.latest_charge]
     assert types_of(client)[-1] == "radar.early_fraud_warning.created"
+
+
+def test_a_credit_note_lets_less_be_owed_until_it_is_voided(
+    client: stripe_sdk.StripeClient, api: Api
+) -> None:
+    customer = make_customer(client).id
+    invoice = client.v1.invoices.create({"customer": customer, "currency": "usd"}).id
+    client.v1.invoices.add_lines(invoice, {"lines": [{"description": "x", "amount": 900}]})
+    client.v1.invoices.finalize_invoice(invoice)
+    note = client.v1.credit_notes.create({"invoice": invoice, "amount": 400})
+    assert object_problems(api.get(f"/v1/credit_notes/{note.id}").body) == []
+    assert client.v1.invoices.retrieve(invoice).amount_remaining == 500
+    client.v1.credit_notes.void_credit_note(note.id)
+    assert client.v1.invoices.retrieve(invoice).amount_remaining == 900
+    client.v1.credit_notes.create({"invoice": invoice, "amount": 900})
+    assert client.v1.invoices.retrieve(invoice).status == "paid"
+    assert len(client.v1.credit_notes.list({"invoice": invoice}).data) == 2

@@ -113,9 +113,9 @@ def test_answers_carry_stripes_headers(api: Api) -> None:
 
 
 def test_unbuilt_operations_name_themselves(api: Api) -> None:
-    params: dict[str, Any] = {"customer": "cus_x", "items": [{"price": "price_x"}]}
-    reply = api.post("/v1/subscriptions", params)
-    assert (reply.status, "SubscriptionService.create" in reply.error["message"]) == (501, True)
+    params: dict[str, Any] = {"customer": "cus_x"}
+    reply = api.post("/v1/quotes", params)
+    assert (reply.status, "QuoteService.create" in reply.error["message"]) == (501, True)
     assert api.get("/v1/nothing").status == 404
 
 

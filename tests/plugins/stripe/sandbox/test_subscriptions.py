@@ -1,4 +1,4 @@
-"""Planted subscriptions: listed, read, labelled, and nothing else."""
+"""Subscriptions: planted ones are listed; made ones have a life from the first invoice to the end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_planting_is_for_one_world_and_may_name_the_customer(
     assert [s["id"] for s in expanded["subscriptions"]["data"]] == [hers["id"]]
 
 
-def test_metadata_changes_and_everything_else_is_not_simulated(
+def test_metadata_changes_and_what_is_not_simulated_says_so(
     sandbox: RunningSandbox, client: stripe_sdk.StripeClient, api: Api
 ) -> None:
     (planted,) = plant(sandbox)
@@ -94,9 +94,11 @@ def test_metadata_changes_and_everything_else_is_not_simulated(
     assert changed.metadata.to_dict() == {"b": "2"}
     event = client.v1.events.list().data[0]
     assert (event.type, event.data.object["id"]) == ("customer.subscription.updated", planted["id"])
-    assert api.post(path, {"cancel_at_period_end": True}).status == 501
-    assert api.call("DELETE", path).status == 501
-    assert api.post("/v1/subscriptions", {"customer": planted["customer"]}).status == 501
+    assert api.post(path, {"discounts": [{"coupon": "x"}]}).status == 501
+    assert api.post("/v1/subscriptions", {"customer": planted["customer"]}).error["param"] == "items"
+    item = {"price": planted["items"]["data"][0]["price"]["id"]}
+    careful = {"customer": planted["customer"], "items": [item], "payment_behavior": "error_if_incomplete"}
+    assert api.post("/v1/subscriptions", careful).status == 501
 
 
 def test_unknown_subscriptions_are_missing(api: Api) -> None:
@@ -112,3 +114,119 @@ def test_what_cannot_be_planted_is_refused(
     with pytest.raises(RuntimeError, match="400"):
         sandbox.control("POST", "/subscriptions", wrong)
     assert listed(client, status="all") == []
+
+
+def monthly(client: stripe_sdk.StripeClient, amount: int = 2000) -> str:
+    recurring = {"interval": "month"}
+    given: Any = {
+        "currency": "usd",
+        "unit_amount": amount,
+        "recurring": recurring,
+        "product_data": {"name": "Care"},
+    }
+    return client.v1.prices.create(given).id
+
+
+def payer(client: stripe_sdk.StripeClient) -> str:
+    customer = make_customer(client).id
+    method = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer}).id
+    client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": method}})
+    return customer
+
+
+def told(client: stripe_sdk.StripeClient, about: str) -> list[str]:
+    events = client.v1.events.list({"limit": 100}).data
+    return [event.type for event in reversed(events) if event.data.object["id"] == about]
+
+
+def test_a_subscription_bills_its_first_period_and_runs_when_that_is_paid(
+    sandbox: RunningSandbox, client: stripe_sdk.StripeClient, api: Api
+) -> None:
+    customer, price = payer(client), monthly(client)
+    made = client.v1.subscriptions.create({"customer": customer, "items": [{"price": price, "quantity": 3}]})
+    assert made.status == "active"
+    invoice = api.get(f"/v1/invoices/{made.latest_invoice}").body
+    assert (invoice["status"], invoice["total"], invoice["billing_reason"]) == (
+        "paid",
+        6000,
+        "subscription_create",
+    )
+    assert invoice["parent"]["subscription_details"]["subscription"] == made.id
+    assert object_problems(invoice) == []
+    assert object_problems(api.get(f"/v1/subscriptions/{made.id}").body) == []
+    assert told(client, made.id) == ["customer.subscription.created", "customer.subscription.updated"]
+    assert [i.id for i in client.v1.invoices.list({"subscription": made.id}).data] == [invoice["id"]]
+
+
+def test_an_unpaid_first_invoice_leaves_it_incomplete(client: stripe_sdk.StripeClient) -> None:
+    customer, price = payer(client), monthly(client)
+    made = client.v1.subscriptions.create(
+        {"customer": customer, "items": [{"price": price}], "payment_behavior": "default_incomplete"}
+    )
+    assert made.status == "incomplete"
+    client.v1.invoices.pay(str(made.latest_invoice), {"payment_method": "pm_card_visa"})
+    assert client.v1.subscriptions.retrieve(made.id).status == "active"
+
+
+def test_a_trial_and_a_sent_invoice_run_at_once(client: stripe_sdk.StripeClient) -> None:
+    customer, price = payer(client), monthly(client)
+    items: Any = [{"price": price}]
+    trial = client.v1.subscriptions.create({"customer": customer, "items": items, "trial_period_days": 7})
+    sent = client.v1.subscriptions.create(
+        {"customer": customer, "items": items, "collection_method": "send_invoice", "days_until_due": 5}
+    )
+    assert (trial.status, sent.status) == ("trialing", "active")
+    first, second = (client.v1.invoices.retrieve(str(s.latest_invoice)) for s in (trial, sent))
+    assert (first.status, first.total, second.status) == ("paid", 0, "draft")
+
+
+def test_its_items_end_and_collection_can_be_changed(
+    sandbox: RunningSandbox, client: stripe_sdk.StripeClient
+) -> None:
+    made = client.v1.subscriptions.create(
+        {"customer": payer(client), "items": [{"price": monthly(client)}], "metadata": {"a": "1"}}
+    )
+    item = client.v1.subscription_items.list({"subscription": made.id}).data[0]
+    larger = monthly(client, 5000)
+    changed = client.v1.subscriptions.update(
+        made.id, {"items": [{"id": item.id, "price": larger, "quantity": 2}], "metadata": {"b": "2"}}
+    )
+    assert [(i.price.id, i.quantity) for i in changed["items"].data] == [(larger, 2)]
+    assert dict(changed.metadata.to_dict()) == {"a": "1", "b": "2"}
+    held = client.v1.subscriptions.update(made.id, {"pause_collection": {"behavior": "void"}})
+    assert held.pause_collection is not None
+    assert client.v1.subscriptions.update(made.id, {"pause_collection": ""}).pause_collection is None
+    ending = client.v1.subscriptions.update(made.id, {"cancel_at_period_end": True})
+    assert ending.cancel_at == changed["items"].data[0].current_period_end
+    assert client.v1.subscriptions.update(made.id, {"cancel_at_period_end": False}).cancel_at is None
+    client.v1.subscriptions.update(made.id, {"cancel_at_period_end": True})
+    sandbox.advance(31 * 86400)
+    assert client.v1.subscriptions.retrieve(made.id).status == "canceled"
+    assert told(client, made.id)[-1] == "customer.subscription.deleted"
+
+
+def test_it_is_paused_resumed_and_ends_with_its_customer(client: stripe_sdk.StripeClient, api: Api) -> None:
+    customer = payer(client)
+    made = client.v1.subscriptions.create({"customer": customer, "items": [{"price": monthly(client)}]})
+    paused = client.v1.subscriptions.pause(made.id, {})
+    assert object_problems(api.get(f"/v1/subscriptions/{made.id}").body) == []
+    assert (paused.status, client.v1.subscriptions.resume(made.id).status) == ("paused", "active")
+    client.v1.customers.delete(customer)
+    assert client.v1.subscriptions.retrieve(made.id).status == "canceled"
+    assert told(client, made.id)[-5:] == [
+        "customer.subscription.paused",
+        "customer.subscription.updated",
+        "customer.subscription.resumed",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+    ]
+
+
+def test_four_levels_are_expanded_and_a_list_is_one_of_them(
+    client: stripe_sdk.StripeClient, api: Api
+) -> None:
+    made = client.v1.subscriptions.create({"customer": payer(client), "items": [{"price": monthly(client)}]})
+    body = api.get(f"/v1/subscriptions/{made.id}", {"expand": ["items.data.price.product"]}).body
+    assert body["items"]["data"][0]["price"]["product"]["name"] == "Care"
+    refused = api.get("/v1/subscriptions", {"expand": ["data.items.data.price.product"]})
+    assert (refused.status, "more than 4 levels" in refused.error["message"]) == (400, True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import stripe as stripe_sdk
 
+from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services.publishing import run_sync_task
 from plugins.stripe.services.webhooks import process_event
 from portal.contract.loading import plugin_by_id
@@ -54,6 +58,16 @@ async def invoice_row(invoice_id: int) -> dict[str, Any]:
         )
     assert row is not None
     return dict(row)
+
+
+@contextmanager
+def reads_of(sandbox: RunningSandbox) -> Iterator[Counter[str]]:
+    """What the portal reads from the sandbox meanwhile: how often each route; looks at events apart."""
+    before, reads = sandbox.calls(), Counter[str]()
+    yield reads
+    reads.update(Counter(sandbox.calls()) - Counter(before))
+    for route in [route for route in reads if not route.startswith("GET") or route == "GET /v1/events"]:
+        del reads[route]
 
 
 def intent_of(stripe: stripe_sdk.V1Services, stripe_invoice: str) -> str:

@@ -6,6 +6,9 @@ import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.services.publishing import run_sync_task
+from portal.audit.services import SYSTEM
+from portal.customers.erasing import erase_customer
+from portal.webhooks.processing import forget_ended
 from tests.builders import Connected, make_invoice
 from tests.plugins.stripe.services.stories import (
     invoice_row,
@@ -15,6 +18,8 @@ from tests.plugins.stripe.services.stories import (
     task_of,
     value,
 )
+
+PERSONAL = ("ap@globex", "Globex Trading", "4242", "4444")
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["the event came", "the event never came"])
@@ -53,3 +58,45 @@ async def test_a_second_customer_with_the_metadata_of_ours_is_noted_and_takes_no
     await process_all(await take_in(account, stripe))
     assert await value("SELECT customer FROM customer_link WHERE external_id = $1", copy.id) is None
     assert await value("SELECT count(*) FROM webhook_event WHERE state NOT IN ('processed', 'ignored')") == 0
+
+
+async def test_erased_personal_data_are_kept_nowhere_and_do_not_come_back(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id, external_id = await published_invoice()
+    there = str(stripe.invoices.retrieve(external_id).customer)
+    stripe.payment_methods.attach("pm_card_visa", {"customer": there})
+    await process_all(await take_in(account, stripe))
+    assert "ap@globex" in await _kept_of_objects()
+    assert await value("SELECT count(*) FROM payment_method") == 1
+    customer_id = await value("SELECT customer FROM invoice WHERE id = $1", invoice_id)
+    await erase_customer(customer_id, actor=SYSTEM)
+    bodies = await value("SELECT string_agg(encode(body, 'escape'), ' ') FROM webhook_event")
+    for kept in (await _kept_of_objects(), bodies):
+        assert there in kept
+        assert not [word for word in PERSONAL if word in kept]
+    await _hear_more(account, stripe, there, external_id)
+    assert not [word for word in (*PERSONAL, "Renamed") if word in await _kept_of_objects()]
+    assert await value("SELECT count(*) FROM payment_method") == 0
+    assert await value("SELECT name || email FROM customer_link WHERE external_id = $1", there) == ""
+    assert await value("SELECT name || email FROM customer WHERE id = $1", customer_id) == "Globex Trading"
+    assert await value("SELECT count(*) FROM webhook_event WHERE state NOT IN ('processed', 'ignored')") == 0
+
+
+async def _hear_more(
+    account: Connected, stripe: stripe_sdk.V1Services, there: str, stripe_invoice: str
+) -> None:
+    """Everything of the customer is read again: by new events, and by the old ones once more."""
+    stripe.customers.update(there, {"name": "Renamed", "email": "renamed@globex.example"})
+    stripe.payment_methods.attach("pm_card_mastercard", {"customer": there})
+    stripe.invoices.update(stripe_invoice, {"metadata": {"note": "Globex"}})
+    await process_all(await take_in(account, stripe))
+    again = "UPDATE webhook_event SET state = 'received', attempts = 0, due_at = now()"
+    await value(f"{again} WHERE state = 'processed' RETURNING id")
+    old = await value("SELECT array_agg(id) FROM webhook_event WHERE state = 'received'")
+    forget_ended()
+    await process_all(old)
+
+
+async def _kept_of_objects() -> str:
+    return str(await value("SELECT string_agg(last_read::text, ' ') FROM stripe_object"))

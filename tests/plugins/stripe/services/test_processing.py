@@ -19,6 +19,7 @@ from portal.database.transaction import transaction
 from portal.sdk import load_account
 from portal.webhooks import processing
 from portal.webhooks.intake import receive
+from portal.webhooks.locks import object_lock
 from tests.builders import WEBHOOK_SECRET, Connected
 from tests.plugins.stripe.services.stories import (
     intent_of,
@@ -170,8 +171,8 @@ async def test_a_killed_workers_event_is_handed_out_again_when_its_lease_ends(
     invoice_id, external_id = await published_invoice()
     stripe.invoices.pay(external_id, {"payment_method": "pm_card_visa"})
     (event_id,) = await take_in(account, stripe, "invoice.paid")
-    async with processing.object_lock(account.id, "x") as held:
-        await processing.claim_events(held, account.id, [external_id])
+    async with object_lock(account.id, "x") as held:
+        await processing.claim_events(held, account.id, "x", [external_id])
     await process_event(event_id)
     assert (await invoice_row(invoice_id))["status"] == "open"
     await value("UPDATE webhook_event SET lease_until = now() - interval '1 second'")
@@ -196,37 +197,6 @@ async def test_an_event_that_kills_its_worker_five_times_is_parked(
         await processing.release_due(tx.connection)
     assert await value("SELECT state FROM webhook_event") == "parked"
     assert "worker ended" in await value("SELECT error_words FROM webhook_event")
-
-
-async def test_an_invoice_made_in_stripe_is_left_alone(
-    account: Connected, stripe: stripe_sdk.V1Services
-) -> None:
-    customer = stripe.customers.create({"name": "Somebody"})
-    theirs = stripe.invoices.create({"customer": customer.id, "currency": "usd"})
-    stripe.invoices.add_lines(theirs.id, {"lines": [{"description": "x", "amount": 100}]})
-    stripe.invoices.pay(theirs.id, {"payment_method": "pm_card_visa"})
-    await process_all(await take_in(account, stripe))
-    assert await value("SELECT count(*) FROM payment") == 0
-    assert await value("SELECT count(*) FROM webhook_event WHERE state = 'parked'") == 0
-    assert await value("SELECT count(*) FROM webhook_event WHERE state IN ('received', 'processing')") == 0
-
-
-async def test_an_invoice_of_a_cloned_installation_is_left_alone(
-    account: Connected, stripe: stripe_sdk.V1Services
-) -> None:
-    ours, _ = await published_invoice()
-    customer = stripe.customers.create({"name": "Somebody"})
-    clone = stripe.invoices.create(
-        {
-            "customer": customer.id,
-            "currency": "usd",
-            "metadata": {"portal_invoice": f"00000000-0000-0000-0000-000000000000:{ours}"},
-        }
-    )
-    stripe.invoices.add_lines(clone.id, {"lines": [{"description": "x", "amount": 48_000}]})
-    stripe.invoices.pay(clone.id, {"payment_method": "pm_card_visa"})
-    await process_all(await take_in(account, stripe))
-    assert (await invoice_row(ours))["status"] == "open"
 
 
 async def test_the_page_does_not_wait_for_the_webhook(

@@ -9,7 +9,7 @@ import stripe as stripe_sdk
 from plugins.stripe.plugin import plugin
 from plugins.stripe.sandbox.keys import DEFAULT
 from plugins.stripe.sandbox.testing import RunningSandbox
-from plugins.stripe.services import webhooks
+from plugins.stripe.services import subjects
 from plugins.stripe.services.publishing import run_sync_task
 from portal.accounts.connections import NewConnection, save_connection
 from portal.accounts.disconnections import disconnect
@@ -18,8 +18,8 @@ from portal.accounts.rechecks import verify_account
 from portal.accounts.rotations import replace_credentials
 from portal.accounts.services import load_summary
 from portal.audit.services import SYSTEM
+from portal.contract.accounts import Account, AccountIdentity
 from portal.contract.facts import Mode
-from portal.contract.plugin import Account, AccountIdentity
 from portal.contract.secrets import Secret
 from portal.database.transaction import transaction
 from portal.sdk import Reading, StoredEvent, Subject, run_event
@@ -64,11 +64,11 @@ async def test_an_event_in_flight_has_no_effect_after_a_disconnect(
     event_id = (await take_in(account, stripe, "invoice.paid"))[0]
 
     async def read_slowly(held: Account, subject: Subject, events: Sequence[StoredEvent]) -> Reading:
-        reading = await webhooks.read(held, subject, events)
+        reading = await subjects.read(held, subject, events)
         await disconnect(account.id, plugin, actor=SYSTEM)
         return reading
 
-    await run_event(event_id, locate=webhooks.locate, read=read_slowly)
+    await run_event(event_id, locate=subjects.locate, read=read_slowly)
     row = await invoice_row(invoice_id)
     assert (row["status"], row["entries"]) == ("open", 0)
     told = await value("SELECT state || ': ' || outcome FROM webhook_event WHERE id = $1", event_id)

@@ -12,12 +12,22 @@ from plugins.stripe.gateway import payments as gateway
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services.publishing import run_sync_task
 from portal.audit.services import SYSTEM
+from portal.audit.sources import Source
 from portal.contract.facts import InvoiceClosed, Mode
 from portal.database.transaction import transaction
 from portal.invoices import services as invoices
-from portal.invoices.facts import Source, apply_invoice_facts
+from portal.invoices.facts import apply_invoice_facts
 from tests.builders import Connected, make_invoice
-from tests.plugins.stripe.services.stories import invoice_row, published_invoice, retry_now, task_of, value
+from tests.plugins.stripe.services.stories import (
+    intent_of,
+    invoice_row,
+    process_all,
+    published_invoice,
+    retry_now,
+    take_in,
+    task_of,
+    value,
+)
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -79,3 +89,23 @@ async def test_a_void_invoice_is_not_opened_again_by_what_stripe_calls_its_copy(
         source = Source(account.id, Mode.TEST, SYSTEM)
         await apply_invoice_facts(tx.connection, source, invoice_id, [closed])
     assert (await invoice_row(invoice_id))["status"] == "void"
+
+
+async def test_what_could_not_be_voided_while_a_debit_was_under_way_is_void_when_that_failed(
+    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id, external_id = await published_invoice()
+    await invoices.void(invoice_id, actor=SYSTEM)
+    intent = intent_of(stripe, external_id)
+    stripe.payment_intents.confirm(intent, {"payment_method": "pm_usBankAccount_insufficientFunds"})
+    await run_void_task()
+    assert (await invoice_row(invoice_id))["sync_state"] == "failed"
+    await process_all(await take_in(account, stripe))
+    await run_void_task()
+    assert stripe.invoices.retrieve(external_id).status == "open"
+    sandbox.settle(intent)
+    await process_all(await take_in(account, stripe))
+    await retry_now(await task_of(invoice_id, "void_invoice"))
+    assert stripe.invoices.retrieve(external_id).status == "void"
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["sync_state"], row["sync_error"]) == ("void", "in_step", "")

@@ -1,0 +1,100 @@
+"""A subscription that was made in Stripe: ended, kept, paused, resumed, and charged again after a refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from e2e.people import LIVE_MILLISECONDS, Admin, find_link
+from e2e.stripe_control import StripeControl
+
+MONTH = 32 * 86_400
+
+
+def test_what_is_asked_of_a_subscription_becomes_so_in_stripe(admin: Admin) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    subscriptions = stripe.dashboard.subscriptions
+    made = subscribed(stripe, "Soylent Deli")
+    page = opened(admin, "Soylent Deli")
+    expect(page.locator("main")).to_contain_text("$20.00 / month")
+
+    wish(page, "cancel-at-period-end", "Cancel at period end")
+    expect(page.locator("#keep-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(page.locator("main")).to_contain_text(re.compile("Cancels on"), timeout=LIVE_MILLISECONDS)
+    assert subscriptions.retrieve(made).cancel_at_period_end
+    wish(page, "keep", "Keep subscription")
+    expect(page.locator("main")).not_to_contain_text(re.compile("Cancels on"), timeout=LIVE_MILLISECONDS)
+    assert not subscriptions.retrieve(made).cancel_at_period_end
+
+    wish(page, "pause", "Pause collection")
+    expect(page.locator("#resume-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    eventually(page, lambda: subscriptions.retrieve(made).pause_collection is not None)
+    wish(page, "resume", "Resume")
+    expect(page.locator("#resume-link")).to_have_count(0, timeout=LIVE_MILLISECONDS)
+    eventually(page, lambda: subscriptions.retrieve(made).pause_collection is None)
+
+    wish(page, "cancel-now", "Cancel subscription now")
+    expect(page.locator("main")).to_contain_text("It has ended", timeout=LIVE_MILLISECONDS)
+    assert subscriptions.retrieve(made).status == "canceled"
+
+
+def test_a_refused_renewal_is_in_dunning_until_a_retry_succeeds(admin: Admin) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    clock = stripe.stand_clock()
+    made = subscribed(stripe, "Tyrell Optics", test_clock=clock)
+    customer = str(stripe.dashboard.subscriptions.retrieve(made).customer)
+    stripe.save_method(customer, "pm_card_chargeCustomerFail")
+    stripe.advance(clock, MONTH)
+    page = opened(admin, "Tyrell Optics")
+    expect(page.locator("#failures-card")).to_contain_text("$20.00 of", timeout=LIVE_MILLISECONDS)
+    expect(page.locator("#dunning li").last).to_contain_text("Next attempt")
+
+    stripe.save_method(customer, "pm_card_visa")
+    page.locator("#collect-link").click()
+    page.get_by_role("button", name="Charge $20.00").click()
+    expect(page.locator("#invoice-status")).to_have_text("Paid", timeout=LIVE_MILLISECONDS)
+    page = opened(admin, "Tyrell Optics")
+    expect(page.locator("#subscription-status")).to_have_text("Active", timeout=LIVE_MILLISECONDS)
+    assert stripe.dashboard.subscriptions.retrieve(made).status == "active"
+
+
+def subscribed(stripe: StripeControl, name: str, **fields: Any) -> str:
+    """A new customer's subscription over $20.00 a month, paid by card; its id."""
+    about: Any = {"name": name, **fields}
+    customer = stripe.dashboard.customers.create(about).id
+    stripe.save_method(customer, "pm_card_visa")
+    product = stripe.dashboard.products.create({"name": f"Plan for {name}"}).id
+    recurring: Any = {"interval": "month"}
+    price = stripe.dashboard.prices.create(
+        {"product": product, "unit_amount": 2_000, "currency": "usd", "recurring": recurring}
+    )
+    wanted: Any = {"customer": customer, "items": [{"price": price.id}]}
+    return str(stripe.dashboard.subscriptions.create(wanted).id)
+
+
+def opened(admin: Admin, name: str) -> Page:
+    """The subscription's page, found by its customer."""
+    address = f"{admin.portal.url}/subscriptions?mode=test&q={name}"
+    find_link(admin.page, address, f"Plan for {name}").click()
+    return admin.page
+
+
+def wish(page: Page, name: str, button: str) -> None:
+    """Choose a change, from the menu where it is in there, and confirm it."""
+    link = page.locator(f"#{name}-link")
+    if not link.is_visible():
+        page.locator("#more-actions > summary").click()
+    link.click()
+    page.get_by_role("dialog").get_by_role("button", name=button).click()
+
+
+def eventually(page: Page, is_so: Callable[[], bool]) -> None:
+    """Stripe's side is asked until it is so."""
+    for _ in range(40):
+        if is_so():
+            return
+        page.wait_for_timeout(250)
+    assert is_so()

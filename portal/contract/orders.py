@@ -1,0 +1,73 @@
+"""What the portal asks a provider to do, apart from invoices: a plugin's handlers read it when they begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Money of a payment that is to go back."""
+
+    id: int
+    key: str
+    """Names this refund of this installation; put it into the provider's metadata, look it up by it."""
+    invoice_id: int
+    invoice_external_id: str | None
+    external_id: str | None
+    """The provider's id, once there is one: nothing is sent then."""
+    payment_external_id: str
+    amount: Money
+    reason: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreditOrder:
+    """A part of an invoice that is not to be asked for any more."""
+
+    id: int
+    key: str
+    """Names this credit of this installation, as that of a refund does."""
+    invoice_id: int
+    invoice_external_id: str | None
+    external_id: str | None
+    """The provider's id, once there is one: nothing is sent then."""
+    amount: Money
+    reason: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsidePayment:
+    """Money that people recorded as received without the provider. Its row never changes."""
+
+    id: int
+    key: str
+    """Names this payment of this installation; put it into the provider's metadata, look it up by it."""
+    amount: Money
+    method: str
+    """For people: `Bank transfer`."""
+    reference: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerChanges:
+    """What a provider does not know of a customer yet. Fields: `name`, `email`."""
+
+    external_id: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionWish:
+    """What somebody here wants of a subscription; an empty `wish`: nothing any more."""
+
+    external_id: str
+    wish: str
+    """`cancel_now`, `cancel_at_period_end`, `keep`, `pause` or `resume`."""

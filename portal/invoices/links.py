@@ -1,0 +1,109 @@
+"""Pay links: replaced, so that the old one opens nothing, or given another end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from portal.audit.services import Actor
+from portal.contract.facts import Mode
+from portal.contract.secrets import Secret
+from portal.database.transaction import Connection, connection, transaction
+from portal.errors import Conflict, InvalidInput
+from portal.finance.rules import LONGEST_LINK
+from portal.invoices.actions import WITHOUT_LINK
+from portal.invoices.held import note
+from portal.invoices.owed import Owed, lock_owed, note_on, shown
+from portal.security.sealing import seal
+from portal.security.tokens import Purpose, hash_token, new_token
+
+CUSTOMER = Actor("customer", "", "Customer")
+BY_MERCHANT = "merchant"
+"""In the address's query: who opens it wants to see what the customer sees, and is not the customer."""
+
+
+async def regenerate_pay_link(invoice_id: int, actor: Actor) -> None:
+    """Give the invoice a new pay link for the usual time; the old one opens nothing from now on.
+
+    Raises:
+        Conflict: it is a draft or void, or is paid where it was made.
+        NotFound: there is no such invoice.
+    """
+    async with transaction() as tx:
+        row = await _lock_linked(tx.connection, invoice_id)
+        token = new_token()
+        await tx.connection.execute(
+            """
+            UPDATE invoice SET pay_token_hash = $2, sealed_pay_token = $3, pay_link_opened_at = NULL,
+                   pay_link_expires_at =
+                       now() + (SELECT make_interval(days => pay_link_days::int) FROM organisation)
+            WHERE id = $1
+            """,
+            invoice_id,
+            hash_token(token, Purpose.PAY_LINK),
+            seal(Secret(token), context=("invoice", str(invoice_id), row.mode.value, "pay_link")),
+        )
+        words = "New pay link made. The old one does not work any more."
+        await note_on(tx.connection, row, actor, what=("invoice.link_renewed", words), details={})
+
+
+async def change_link_end(invoice_id: int, ends_at: datetime, *, actor: Actor) -> None:
+    """Let the pay link work until `ends_at`; one that has expired works again.
+
+    Raises:
+        Conflict: it is a draft or void, or is paid where it was made.
+        InvalidInput: that time is over, or further ahead than any pay link goes.
+        NotFound: there is no such invoice.
+    """
+    now = datetime.now(UTC)
+    if ends_at <= now:
+        raise InvalidInput({"expires_on": "Choose today or a later day."})
+    if ends_at > now + timedelta(days=LONGEST_LINK + 1):
+        raise InvalidInput({"expires_on": f"A pay link works for at most {LONGEST_LINK} days."})
+    async with transaction() as tx:
+        row = await _lock_linked(tx.connection, invoice_id)
+        before = await tx.connection.fetchval(
+            "SELECT pay_link_expires_at FROM invoice WHERE id = $1", invoice_id
+        )
+        await tx.connection.execute(
+            "UPDATE invoice SET pay_link_expires_at = $2 WHERE id = $1", invoice_id, ends_at
+        )
+        what = ("invoice.link_end_changed", "Changed how long the pay link works.")
+        await note_on(tx.connection, row, actor, what=what, details={"before": before, "after": ends_at})
+
+
+async def note_opened(invoice_id: int) -> None:
+    """Remember when the pay link was last opened; the first time stands in the log, too."""
+    async with connection() as held:
+        known = await held.fetchval(
+            """
+            UPDATE invoice SET pay_link_opened_at = now()
+            WHERE id = $1 AND pay_link_opened_at IS NOT NULL RETURNING true
+            """,
+            invoice_id,
+        )
+    if not known:
+        await _note_first(invoice_id)
+
+
+async def _note_first(invoice_id: int) -> None:
+    """Of several that open it at once, one is the first."""
+    async with transaction() as tx:
+        mode = await tx.connection.fetchval(
+            """
+            UPDATE invoice SET pay_link_opened_at = now()
+            WHERE id = $1 AND pay_link_opened_at IS NULL RETURNING mode
+            """,
+            invoice_id,
+        )
+        if mode is not None:
+            what = ("invoice.link_opened", "The pay link was opened for the first time.")
+            await note(tx.connection, (invoice_id, Mode(mode)), actor=CUSTOMER, what=what)
+
+
+async def _lock_linked(held: Connection, invoice_id: int) -> Owed:
+    row = await lock_owed(held, invoice_id)
+    if row.invoice.status in WITHOUT_LINK:
+        raise Conflict(f"An invoice that is {shown(row.invoice.status)} has no pay link.")
+    if await held.fetchval("SELECT origin FROM invoice WHERE id = $1", invoice_id) != "portal":
+        raise Conflict("This invoice is paid where it was made.")
+    return row

@@ -1,0 +1,41 @@
+"""The jobs that send mail, and those that find what is to be sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dramatiq
+
+from portal.database.transaction import transaction
+from portal.mail import services as mail
+from portal.messages.composing import compose
+from portal.messages.new_links import renew_link
+from portal.messages.reminders import queue_reminders
+from portal.queue.schedule import periodic
+
+
+@dramatiq.actor(actor_name=mail.ACTOR, max_retries=0)
+async def send_one(mail_id: int) -> None:
+    """Send one message."""
+    await mail.send_mail(mail_id, compose)
+
+
+@dramatiq.actor(actor_name="portal.renew_link", max_retries=0)
+async def renew_expired_link(invoice_id: int) -> None:
+    """Answer a customer who asked for a new pay link."""
+    await renew_link(invoice_id)
+
+
+@periodic(name="portal.sweep_mail", every=timedelta(seconds=30))
+@dramatiq.actor(actor_name="portal.sweep_mail", max_retries=0)
+async def sweep_mail() -> None:
+    """Ring again for what a lost ring or a killed worker left behind, and for what was to be sent later."""
+    async with transaction() as tx:
+        await mail.release_due(tx.connection)
+
+
+@periodic(name="portal.remind", every=timedelta(minutes=15))
+@dramatiq.actor(actor_name="portal.remind", max_retries=0)
+async def remind() -> None:
+    """Store the reminders of the day."""
+    await queue_reminders()

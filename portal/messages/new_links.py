@@ -1,0 +1,75 @@
+"""A customer whose pay link has expired asks for another, and does not learn whether it was a right one."""
+
+from __future__ import annotations
+
+from portal.audit.services import SYSTEM
+from portal.auth.limits import TooManyAttempts, admit
+from portal.database.transaction import Connection, transaction
+from portal.invoices.links import regenerate_pay_link
+from portal.mail.services import Mail, queue_mail
+from portal.messages.matters import read_matter, why_not_by_itself
+from portal.messages.texts import Kind
+from portal.queue.rings import ring
+from portal.security.tokens import Purpose, hash_token
+from portal.settings import current_settings
+
+MOST_A_DAY = 3
+"""So many mails about new links go to one address, whichever invoices they are about."""
+NOBODY = 0
+"""The id that stands for a token that opens nothing: it takes the same way as any other."""
+
+
+async def ask_for_link(token: str, *, address: str) -> None:
+    """Take the request, whatever the token.
+
+    A worker decides what is to be done, so that every token is answered alike and in the same time. Who asks
+    too often is answered alike, too, and nothing happens.
+    """
+    hashed = hash_token(token, Purpose.PAY_LINK)
+    try:
+        await admit("new-link", account=hashed.hex(), address=address)
+    except TooManyAttempts:
+        return
+    async with transaction() as tx:
+        found = await tx.connection.fetchval("SELECT id FROM invoice WHERE pay_token_hash = $1", hashed)
+        await ring(tx.connection, "portal.renew_link", found or NOBODY)
+
+
+async def renew_link(invoice_id: int) -> None:
+    """Make a new link and mail it to the address on file, if the old one has expired and money is owed."""
+    if invoice_id == NOBODY or await _in_vain(invoice_id):
+        return
+    async with transaction() as tx:
+        row = await tx.connection.fetchrow(_EXPIRED, invoice_id)
+        if row is None or await _wrote_often(tx.connection, row["email"]):
+            return
+        await regenerate_pay_link(invoice_id, SYSTEM)
+        key = f"new_link:{invoice_id}:{row['expired_at']:%Y-%m-%dT%H:%M:%S.%f}"
+        mail = Mail(key, Kind.NEW_LINK.value, ("invoice", invoice_id), row["mode"], row["email"])
+        await queue_mail(tx.connection, mail)
+
+
+async def _in_vain(invoice_id: int) -> bool:
+    matter = await read_matter(invoice_id)
+    return bool(why_not_by_itself(Kind.NEW_LINK, matter, current_settings()))
+
+
+async def _wrote_often(held: Connection, address: str) -> bool:
+    """Whether the address had its share; those who ask for one address take turns until they commit."""
+    await held.execute("SELECT pg_advisory_xact_lock(hashtextextended('new-link ' || lower($1), 0))", address)
+    count: int = await held.fetchval(
+        """
+        SELECT count(*) FROM mail_message
+        WHERE kind = 'new_link' AND lower(to_address) = lower($1) AND created_at > now() - interval '1 day'
+        """,
+        address,
+    )
+    return count >= MOST_A_DAY
+
+
+_EXPIRED = """
+SELECT i.mode, i.pay_link_expires_at AS expired_at, c.email
+FROM invoice i JOIN customer c ON c.id = i.customer
+WHERE i.id = $1 AND i.pay_link_expires_at <= now() AND i.origin = 'portal' AND c.email <> ''
+FOR UPDATE OF i
+"""

@@ -1,0 +1,219 @@
+"""How products, plans and subscriptions follow what a provider says. A fresh read always wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.audit.sources import Source
+from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
+from portal.customers.links import ProviderCustomer, customers_of
+from portal.database.transaction import Connection
+from portal.subscriptions.rules import Shown, is_granted, plain
+from portal.web.live import announce
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a fact changed, as a sentence; `new`: it was not known before."""
+
+    words: str = ""
+    new: bool = False
+
+
+async def apply_product_seen(held: Connection, source: Source, fact: ProductSeen) -> Step:
+    """Keep the product as it stands. A deleted one is marked, its plans still refer to it."""
+    row = await held.fetchrow(
+        """
+        INSERT INTO product AS old (account, mode, external_id, name, active, deleted, seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6, now())
+        ON CONFLICT ON CONSTRAINT product_once DO UPDATE
+        SET name = CASE WHEN excluded.deleted THEN old.name ELSE excluded.name END,
+            active = excluded.active AND NOT excluded.deleted, deleted = excluded.deleted, seen_at = now()
+        WHERE excluded.deleted IS DISTINCT FROM old.deleted
+           OR NOT excluded.deleted
+              AND (old.name, old.active) IS DISTINCT FROM (excluded.name, excluded.active)
+        RETURNING xmax = 0 AS new, name
+        """,
+        source.account_id,
+        source.mode.value,
+        fact.external_id,
+        fact.name or fact.external_id,
+        fact.active and not fact.deleted,
+        fact.deleted,
+    )
+    return Step() if row is None else Step(_kept(f"The product {row['name']}", row["new"], fact), row["new"])
+
+
+async def apply_plan_seen(held: Connection, source: Source, fact: PlanSeen) -> Step:
+    """Keep the plan as it stands. A deleted one is marked, its subscriptions still refer to it."""
+    row = await held.fetchrow(
+        """
+        INSERT INTO plan AS old (account, mode, external_id, product_external_id, amount_minor, currency,
+                                 interval, interval_count, words, active, deleted, seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
+        ON CONFLICT ON CONSTRAINT plan_once DO UPDATE
+        SET product_external_id = excluded.product_external_id, amount_minor = excluded.amount_minor,
+            currency = excluded.currency, interval = excluded.interval,
+            interval_count = excluded.interval_count, words = excluded.words, active = excluded.active,
+            deleted = excluded.deleted, seen_at = now()
+        WHERE (old.product_external_id, old.amount_minor, old.currency, old.interval, old.interval_count,
+               old.words, old.active, old.deleted)
+              IS DISTINCT FROM
+              (excluded.product_external_id, excluded.amount_minor, excluded.currency, excluded.interval,
+               excluded.interval_count, excluded.words, excluded.active, excluded.deleted)
+        RETURNING xmax = 0 AS new
+        """,
+        source.account_id,
+        source.mode.value,
+        *plan_values(fact),
+    )
+    return Step() if row is None else Step(_kept(f"The plan {fact.words}", row["new"], fact), row["new"])
+
+
+async def apply_subscription_seen(held: Connection, source: Source, fact: SubscriptionSeen) -> Step:
+    """Keep the subscription as it stands, with a customer of ours; returns what changed."""
+    before = await held.fetchrow(
+        "SELECT * FROM subscription WHERE account = $1 AND external_id = $2 FOR UPDATE",
+        source.account_id,
+        fact.external_id,
+    )
+    seen = subscription_values(fact)
+    if before is not None and not (changed := [name for name in seen if before[name] != seen[name]]):
+        return Step(await _grant(held, before, fact))
+    customer = ProviderCustomer(fact.customer_external_id, fact.customer_name, fact.customer_email)
+    customers = await customers_of(held, source, [customer])
+    stored = await held.fetchrow(
+        _STORE, source.account_id, source.mode.value, customers[fact.customer_external_id], *seen.values()
+    )
+    if stored is None:
+        return Step()
+    if before is not None:
+        await _grant(held, before, fact)
+    names = await plan_names(held, source.account_id, [fact.plan_external_id])
+    words = created_words(names, fact) if before is None else _changed_words(names, before, fact, changed)
+    action = "subscription.created" if before is None else "subscription.changed"
+    source.note((action, words), ("subscription", stored["id"]), {"external_id": fact.external_id})
+    await announce(held, f"subscription:{stored['id']}")
+    return Step(words, new=before is None)
+
+
+async def plan_names(held: Connection, account_id: int, plan_external_ids: Sequence[str]) -> dict[str, str]:
+    """What to call plans: by their products' names, else their prices in words, else the provider's ids."""
+    rows = await held.fetch(
+        """
+        SELECT l.external_id, coalesce(nullif(p.name, ''), nullif(l.words, '')) AS name FROM plan l
+        LEFT JOIN product p ON p.account = l.account AND p.external_id = l.product_external_id
+        WHERE l.account = $1 AND l.external_id = ANY($2::text[])
+        """,
+        account_id,
+        plan_external_ids,
+    )
+    known = {row["external_id"]: row["name"] for row in rows if row["name"]}
+    return {external_id: known.get(external_id, external_id) for external_id in plan_external_ids}
+
+
+def created_words(names: Mapping[str, str], fact: SubscriptionSeen) -> str:
+    """A new subscription as a sentence."""
+    name = names[fact.plan_external_id]
+    return f"{name}: {plain(fact.status)}, since {fact.started_at:%-d %b %Y}."
+
+
+def plan_values(fact: PlanSeen) -> tuple[Any, ...]:
+    """The fact as the columns of a row, from `external_id` to `deleted`."""
+    return (
+        fact.external_id,
+        fact.product_external_id,
+        fact.amount.amount_minor if fact.amount else None,
+        fact.currency,
+        fact.interval,
+        fact.interval_count,
+        fact.words,
+        fact.active and not fact.deleted,
+        fact.deleted,
+    )
+
+
+def subscription_values(fact: SubscriptionSeen) -> dict[str, Any]:
+    """The fact as columns of a row, in the order of the statement that stores them."""
+    values = {name: getattr(fact, name) for name in COLUMNS if name != "amount_minor"}
+    return values | {"amount_minor": fact.amount.amount_minor if fact.amount else None}
+
+
+def _kept(what: str, new: bool, fact: ProductSeen | PlanSeen) -> str:  # noqa: FBT001 - a column
+    if fact.deleted:
+        return f"{what} was deleted at the provider."
+    return f"{what} was added." if new else f"{what} changed{'' if fact.active else ' and is not sold now'}."
+
+
+def _changed_words(names: Mapping[str, str], before: Any, fact: SubscriptionSeen, changed: list[str]) -> str:
+    said = []
+    if before["status"] != fact.status:
+        said.append(f"{plain(before['status'])} → {plain(fact.status)}")
+    if "plan_external_id" in changed:
+        said.append("another plan")
+    if "quantity" in changed:
+        said.append(f"{before['quantity']} → {fact.quantity} seats")
+    if "cancel_at_period_end" in changed or "cancel_at" in changed:
+        later = fact.cancel_at_period_end or fact.cancel_at
+        said.append("it will end" if later else "it will go on")
+    if "pause" in changed:
+        said.append("collection is paused" if fact.pause else "collection goes on")
+    if not said and "period_end" in changed and fact.period_end:
+        said.append(f"renewed until {fact.period_end:%-d %b %Y}")
+    return f"{names[fact.plan_external_id]}: {', '.join(said) or 'details changed'}."
+
+
+async def _grant(held: Connection, before: Any, fact: SubscriptionSeen) -> str:
+    """Forget a wish that came true."""
+    ends_later = fact.cancel_at_period_end or fact.cancel_at is not None
+    if not before["wish"] or not is_granted(before["wish"], Shown(fact.status, ends_later, fact.pause)):
+        return ""
+    await held.execute("UPDATE subscription SET wish = '' WHERE id = $1", before["id"])
+    await announce(held, f"subscription:{before['id']}")
+    return "The provider has done what was asked."
+
+
+PLAN_COLUMNS: Mapping[str, str] = {
+    "external_id": "text",
+    "product_external_id": "text",
+    "amount_minor": "bigint",
+    "currency": "text",
+    "interval": "text",
+    "interval_count": "bigint",
+    "words": "text",
+    "active": "boolean",
+    "deleted": "boolean",
+}
+"""The columns of a plan that follow the fact, with their types."""
+COLUMNS: Mapping[str, str] = {
+    "customer_external_id": "text",
+    "external_id": "text",
+    "plan_external_id": "text",
+    "quantity": "bigint",
+    "status": "text",
+    "currency": "text",
+    "interval": "text",
+    "interval_count": "bigint",
+    "started_at": "timestamptz",
+    "period_start": "timestamptz",
+    "period_end": "timestamptz",
+    "trial_end": "timestamptz",
+    "cancel_at": "timestamptz",
+    "cancel_at_period_end": "boolean",
+    "canceled_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "pause": "text",
+    "latest_invoice_external_id": "text",
+    "amount_minor": "bigint",
+}
+"""The columns of a subscription that follow the fact, with their types."""
+_STORE = f"""
+INSERT INTO subscription AS old (account, mode, customer, {", ".join(COLUMNS)}, seen_at)
+VALUES ($1, $2, $3, {", ".join(f"${place}" for place in range(4, 4 + len(COLUMNS)))}, now())
+ON CONFLICT ON CONSTRAINT subscription_once DO UPDATE
+SET customer = excluded.customer, seen_at = now(),
+    {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
+RETURNING id
+"""  # noqa: S608 - words of ours

@@ -1,0 +1,30 @@
+"""The stream that keeps an open page of a subscription up to date."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, get
+from litestar.params import FromPath
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from portal.subscriptions.views import live_fragments
+from portal.web.live import LiveHub
+
+
+@get("/subscriptions/{subscription_id:int}/live", name="subscription.live")
+async def stream_subscription(
+    subscription_id: FromPath[int], request: Request[Any, Any, Any]
+) -> ServerSentEvent:
+    """Send the parts of the page again after each commit that concerns the subscription."""
+    hub: LiveHub = request.app.state.live
+
+    async def changes() -> AsyncIterator[ServerSentEventMessage]:
+        async for changed in hub.changes(f"subscription:{subscription_id}", at_once=True):
+            if changed:
+                yield ServerSentEventMessage(data=await live_fragments(subscription_id, request))
+            else:
+                yield ServerSentEventMessage(comment="still here")
+
+    return ServerSentEvent(changes())

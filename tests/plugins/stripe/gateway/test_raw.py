@@ -1,0 +1,49 @@
+"""A read brings what Stripe said, or says that it was no answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.stripe.gateway import raw, spending
+from portal.accounts.services import load_account
+from portal.sdk import ProviderUnavailable, current_settings
+from tests.builders import Connected, connect_account
+from tests.plugins.stripe.gateway.test_client import Answers
+
+HALF_A_CHARACTER = rb'{"id": "cus_1", "name": "\ud800"}'
+
+
+@pytest.fixture
+async def account(database: None) -> Connected:
+    return await connect_account()
+
+
+async def said(monkeypatch: pytest.MonkeyPatch, account: Connected, body: bytes) -> raw.Raw:
+    """What a read makes of this answer."""
+    monkeypatch.setattr(spending, "http_client", lambda: Answers(200, body))
+    loaded = await load_account(account.id)
+    return await raw.raw_read(loaded, current_settings(), service="customers", external_id="cus_1")
+
+
+async def test_an_object_comes_as_it_was_sent(monkeypatch: pytest.MonkeyPatch, account: Connected) -> None:
+    sent = b'{"id": "cus_1", "name": null, "balance": -9007199254740993, "tax": {"ids": [1, "a"]}}'
+    assert await said(monkeypatch, account, sent) == {
+        "id": "cus_1",
+        "name": None,
+        "balance": -9007199254740993,
+        "tax": {"ids": [1, "a"]},
+    }
+
+
+async def test_half_a_character_keeps_nothing_else_out(
+    monkeypatch: pytest.MonkeyPatch, account: Connected
+) -> None:
+    assert (await said(monkeypatch, account, HALF_A_CHARACTER))["id"] == "cus_1"
+
+
+async def test_what_is_no_object_is_no_answer(monkeypatch: pytest.MonkeyPatch, account: Connected) -> None:
+    for body in (b"<html>A proxy says hello</html>", b"", b'{"id": ', b"[1]", b"\xff"):
+        with pytest.raises(ProviderUnavailable) as raised:
+            await said(monkeypatch, account, body)
+        assert "html" not in str(raised.value)
+        assert raised.value.__context__ is None
