@@ -114,7 +114,7 @@ class Product:
 
     async def pay(self, invoice_id: int) -> list[dict[str, Any]]:
         """Pay in the sandbox; returns the four events that tell of it."""
-        external_id = await self.value("SELECT external_id FROM invoice WHERE id = $1", invoice_id)
+        external_id = await self._external_id(invoice_id)
         self.stripe.invoices.pay(external_id, {"payment_method": "pm_card_visa"})
         kinds = ("charge.succeeded", "payment_intent.succeeded", "invoice_payment.paid", "invoice.paid")
         # Newest first; the payment that was just made is among the last few.
@@ -122,10 +122,17 @@ class Product:
         newest: dict[str, stripe_sdk.Event] = {event.type: event for event in latest}
         return [newest[kind].to_dict(for_json=True) for kind in kinds]
 
-    def slow_reads(self, *, delay_ms: int, times: int = 1) -> None:
+    async def slow_read_of(self, invoice_id: int, *, delay_ms: int) -> None:
+        """Have the next read of this invoice take long, whatever else is read before."""
+        self.slow_reads(delay_ms=delay_ms, of=await self._external_id(invoice_id))
+
+    def slow_reads(self, *, delay_ms: int, times: int = 1, of: str = "*") -> None:
         """Have the next reads of an invoice take long."""
-        rule = {"match": "GET /v1/invoices/*", "delay_ms": delay_ms, "times": times}
+        rule = {"match": f"GET /v1/invoices/{of}", "delay_ms": delay_ms, "times": times}
         httpx.post(f"{self.sandbox_url}/_sandbox/faults", json=rule).raise_for_status()
+
+    async def _external_id(self, invoice_id: int) -> str:
+        return str(await self.value("SELECT external_id FROM invoice WHERE id = $1", invoice_id))
 
     # ---- processes
 

@@ -49,9 +49,9 @@ class Wreck:
 async def wreck(product: Product) -> Wreck:
     """Kill the workers in the middle of an event, then lose every ring there is."""
     half_done, unheard = product.invoice_ids[INVOICES - 1], product.invoice_ids[INVOICES - 2]
+    await product.slow_read_of(half_done, delay_ms=15_000)
     # One event of each: a second one would ring, and rescue its neighbour.
     half_done_event, unheard_event = (await product.pay(half_done))[-1], (await product.pay(unheard))[-1]
-    product.slow_reads(delay_ms=15_000)
     async with sender_to(product.webhook_url) as sender:
         await sender.insist(half_done_event)
         await product.until(STATE, half_done_event["id"], is_="processing", seconds=20)
@@ -118,8 +118,8 @@ async def test_killed_postgres_means_503_then_recovery_and_nothing_half_done(
     product: Product, sender: Sender
 ) -> None:
     paid = product.invoice_ids[INVOICES - 3]
+    await product.slow_read_of(paid, delay_ms=6_000)
     in_the_middle = (await product.pay(paid))[-1]
-    product.slow_reads(delay_ms=6_000)
     await sender.insist(in_the_middle)
     await product.until(STATE, in_the_middle["id"], is_="processing", seconds=20)
 
