@@ -14,7 +14,7 @@ from portal.invoices.tables import Invoice, InvoiceLine
 from portal.mail.tables import MailMessage
 from portal.payments.tables import Credit, Dispute, Payment, PaymentAttempt, Refund
 from portal.subscriptions.movement_tables import RecurringChange
-from portal.subscriptions.tables import Plan, Product, Subscription
+from portal.subscriptions.tables import MethodLink, Plan, Product, Subscription, SubscriptionOrder
 from portal.sync.tables import (
     AccountCount,
     CallBudget,
@@ -49,6 +49,8 @@ APP_CONFIG = AppConfig(
         Product,
         Plan,
         Subscription,
+        SubscriptionOrder,
+        MethodLink,
         RecurringChange,
         Invoice,
         InvoiceLine,

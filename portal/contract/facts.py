@@ -269,6 +269,10 @@ class SubscriptionSeen:
     pause: str = ""
     """Why or how it is paused: empty, or the provider's word (`keep_as_draft`, `pause_requested`, …)."""
     latest_invoice_external_id: str | None = None
+    method_external_id: str | None = None
+    """The saved method that it is charged to: its own, else the customer's default."""
+    order_id: int | None = None
+    """The order of this installation that it was made for, as its metadata say."""
 
 
 @dataclass(frozen=True, slots=True)

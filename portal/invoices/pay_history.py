@@ -81,11 +81,11 @@ ORDER BY rank, id DESC LIMIT 1
 """
 _LAST_TRY = """
 SELECT amount_minor, currency, recorded_at AS at, code,
-       state = 'failed' AND expected_at IS NOT NULL AS came_back, false AS was_paid
+       state = 'failed' AND awaited AS came_back, false AS was_paid
 FROM payment_attempt WHERE invoice = $1
 UNION ALL
 SELECT -amount_minor, currency, recorded_at, '', amount_minor < 0, amount_minor < 0
 FROM payment WHERE invoice = $1 AND kind = 'payment'
 ORDER BY at DESC, came_back DESC LIMIT 1
 """
-"""An attempt that failed while it was waited for keeps the day on which it was expected."""
+"""An attempt that failed while it was waited for came back, whatever day it was expected on."""

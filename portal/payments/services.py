@@ -78,7 +78,7 @@ async def record_entry(
         both = await connection.fetchrow(_ADD_BOTH, *_entry_values(entry), *_attempt_values(attempt))
         added, noted = both or (None, None)
         if noted is None:
-            await _fill_in_method(connection, attempt)
+            await _fill_in(connection, attempt)
     else:
         added = await connection.fetchval(_ADD, *_entry_values(entry))
     if added is not None:
@@ -161,20 +161,25 @@ async def record_attempt(connection: Connection, attempt: Attempt) -> bool:
     """Note an attempt, or how it went on; False when its state is as it was. A final state is never left."""
     changed = await connection.fetchval(_note_attempt(1), *_attempt_values(attempt))
     if changed is None:
-        await _fill_in_method(connection, attempt)
+        await _fill_in(connection, attempt)
     return changed is not None
 
 
-async def _fill_in_method(connection: Connection, attempt: Attempt) -> None:
-    if attempt.method:
+async def _fill_in(connection: Connection, attempt: Attempt) -> None:
+    """What the first reading could not tell: it may have come before the events that tell more."""
+    if attempt.method or attempt.expected_at:
         await connection.execute(
             """
-            UPDATE payment_attempt SET method = $3
-            WHERE account = $1 AND external_id = $2 AND method IS NULL
+            UPDATE payment_attempt
+            SET method = coalesce(method, $3), expected_at = coalesce(expected_at, $4::timestamptz)
+            WHERE account = $1 AND external_id = $2
+                  AND (method IS NULL AND $3::text IS NOT NULL
+                       OR expected_at IS NULL AND $4::timestamptz IS NOT NULL)
             """,
             attempt.account_id,
             attempt.external_id,
             attempt.method,
+            attempt.expected_at,
         )
 
 
@@ -205,8 +210,8 @@ def _note_attempt(first: int) -> str:
     invoice, name, state = (f"${first + place}" for place in (0, 3, 4))
     return f"""
     INSERT INTO payment_attempt AS old (invoice, account, mode, external_id, state, amount_minor,
-        currency, method, code, reason, expected_at, occurred_at, recorded_at)
-    SELECT {values}, now()
+        currency, method, code, reason, expected_at, occurred_at, awaited, recorded_at)
+    SELECT {values}, {state}::text = 'processing', now()
     WHERE {state}::text <> 'processing' OR NOT EXISTS (
         SELECT FROM payment_attempt o
         WHERE o.invoice = {invoice}::bigint AND o.state = 'processing' AND o.external_id <> {name}::text)

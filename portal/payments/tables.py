@@ -45,6 +45,8 @@ class PaymentAttempt(Table, tablename="payment_attempt"):
     code = Text(null=False, default="")
     reason = Text(null=False, default="")
     expected_at = Timestamptz(null=True, default=None)
+    awaited = Boolean(null=False, default=False)
+    """Whether it was under way for a time, so that somebody may believe it to have succeeded."""
     occurred_at = Timestamptz(null=False)
     recorded_at = Timestamptz(null=False)
 

@@ -76,6 +76,7 @@ SEALED_PLACES = (
     Place("pending_endpoint", "sealed_token", _ENDPOINT, at_start=True),
     Place("pending_endpoint", "sealed_credentials", (*_ENDPOINT, _FIELD), by_field=True, at_start=True),
     Place("invoice", "sealed_pay_token", ("invoice", "{id}", "{mode}", "pay_link")),
+    Place("method_link", "sealed_token", ("method_link", "{id}", "{mode}", "method_link")),
     Place("mail_message", "sealed_body", ("mail", "{key}")),
     Place(
         "delivery_proof",

@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     SESSION = "session"
     SETUP = "setup"
     PAY_LINK = "pay-link"
+    METHOD_LINK = "method-link"
     WEBHOOK = "webhook"
 
 

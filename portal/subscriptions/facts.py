@@ -206,6 +206,7 @@ COLUMNS: Mapping[str, str] = {
     "ended_at": "timestamptz",
     "pause": "text",
     "latest_invoice_external_id": "text",
+    "method_external_id": "text",
     "amount_minor": "bigint",
 }
 """The columns of a subscription that follow the fact, with their types."""

@@ -155,6 +155,19 @@ CROSSING = {
                                       at)
         SELECT a.id, a.mode, s.id, 'new', 'usd', 0, 1, now() FROM s, connected_account a WHERE a.id = $1
     """,
+    "subscription_order": """
+        INSERT INTO subscription_order (account, mode, customer, plan_external_id, created_at)
+        SELECT $1, 'test', customer, 'price_1', now() FROM invoice WHERE id = $2
+    """,
+    "method_link": """
+        WITH s AS (
+            INSERT INTO subscription (account, mode, external_id, customer, customer_external_id,
+                                      plan_external_id, status, currency, interval, started_at, seen_at)
+            SELECT account, mode, 'sub_1', customer, 'cus_1', 'price_1', 'incomplete', 'usd', 'month', now(),
+                   now() FROM invoice WHERE id = $2 RETURNING id)
+        INSERT INTO method_link (mode, subscription, token_hash, sealed_token, expires_at, created_at)
+        SELECT a.mode, s.id, '\\x00', '', now(), now() FROM s, connected_account a WHERE a.id = $1
+    """,
 }
 """What crosses from test ($2: an invoice of test mode) to live ($1: a live connection)."""
 

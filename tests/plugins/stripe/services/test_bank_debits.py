@@ -10,7 +10,7 @@ import stripe as stripe_sdk
 
 from plugins.stripe.domain.clearing import decided_by
 from plugins.stripe.sandbox.testing import RunningSandbox
-from plugins.stripe.services.payments import NothingToPay, start_payment
+from plugins.stripe.services.payments import NothingToPay, refresh_payment, start_payment
 from plugins.stripe.services.publishing import run_sync_task
 from portal.accounts.services import load_account
 from portal.audit.services import SYSTEM
@@ -93,6 +93,33 @@ async def test_a_debit_that_fails_after_days_opens_the_invoice_with_the_reason(
     stripe.payment_intents.confirm(intent, {"payment_method": "pm_card_visa"})
     await events(account, stripe)
     assert await stands(invoice_id) == ("paid", TOTAL, 0)
+
+
+async def test_what_the_page_saw_of_a_debit_before_its_events_is_told_in_full_later(
+    debited: tuple[int, str], account: Connected, stripe: stripe_sdk.V1Services, sandbox: RunningSandbox
+) -> None:
+    """Which of the two is first is for the machine to decide: the customer reads the same."""
+    invoice_id, intent = debited
+    stripe.payment_intents.confirm(intent, {"payment_method": "pm_usBankAccount_success"})
+    await refresh_payment(await load_account(account.id), invoice_id)
+    assert await stands(invoice_id) == ("processing", 0, 0)
+    assert await value("SELECT expected_at FROM payment_attempt") is None
+    await events(account, stripe)
+    assert await value("SELECT expected_at FROM payment_attempt") is not None
+
+
+async def test_a_refusal_after_days_is_told_though_nobody_knew_the_day(
+    debited: tuple[int, str], account: Connected, stripe: stripe_sdk.V1Services, sandbox: RunningSandbox
+) -> None:
+    invoice_id, intent = debited
+    stripe.payment_intents.confirm(intent, {"payment_method": "pm_usBankAccount_success"})
+    portal_account = await load_account(account.id)
+    await refresh_payment(portal_account, invoice_id)
+    sandbox.control("POST", "/settle", {"payment_intent": intent, "outcome": "insufficient_funds"})
+    await refresh_payment(portal_account, invoice_id)
+    told = (await pay_history(invoice_id, "usd")).returned_by_bank
+    assert told is not None
+    assert (told.amount, told.was_paid) == (Money(TOTAL, "usd"), False)
 
 
 async def test_a_debit_that_a_bank_takes_back_after_success_is_owed_again(
