@@ -61,7 +61,7 @@ def test_a_refused_renewal_is_in_dunning_until_a_retry_succeeds(admin: Admin) ->
     assert stripe.dashboard.subscriptions.retrieve(made).status == "active"
 
 
-def subscribed(stripe: StripeControl, name: str, **fields: Any) -> str:
+def subscribed(stripe: StripeControl, name: str, *, trial_days: int = 0, **fields: Any) -> str:
     """A new customer's subscription over $20.00 a month, paid by card; its id."""
     about: Any = {"name": name, **fields}
     customer = stripe.dashboard.customers.create(about).id
@@ -72,6 +72,8 @@ def subscribed(stripe: StripeControl, name: str, **fields: Any) -> str:
         {"product": product, "unit_amount": 2_000, "currency": "usd", "recurring": recurring}
     )
     wanted: Any = {"customer": customer, "items": [{"price": price.id}]}
+    if trial_days:
+        wanted["trial_period_days"] = trial_days
     return str(stripe.dashboard.subscriptions.create(wanted).id)
 
 
