@@ -51,7 +51,7 @@ async def apply_invoice_facts(
         EventQuarantined: the invoice belongs to another connection or mode, or the currency differs.
     """
     invoice = await lock_invoice(connection, source, invoice_id)
-    facts = [replace(fact, invoice_id=invoice.id) for fact in facts]
+    facts = _refusals_first([replace(fact, invoice_id=invoice.id) for fact in facts])
     facts = await without_told_back(connection, invoice_id, facts)
     if any(isinstance(fact, PaymentProcessing) for fact in facts):
         invoice = replace(invoice, under_way=True)
@@ -67,6 +67,11 @@ async def apply_invoice_facts(
     if said:
         source.announce(f"invoice:{invoice_id}")
     return " ".join(said)
+
+
+def _refusals_first(facts: Sequence[InvoiceFact]) -> list[InvoiceFact]:
+    """An attempt ends with its reason, before it would be ended as one that is under way no more."""
+    return sorted(facts, key=lambda fact: not isinstance(fact, PaymentFailed))
 
 
 async def _apply(connection: Connection, source: Source, invoice: LockedInvoice, fact: InvoiceFact) -> str:

@@ -119,7 +119,7 @@ async def test_a_refusal_after_days_is_told_though_nobody_knew_the_day(
     await refresh_payment(portal_account, invoice_id)
     told = (await pay_history(invoice_id, "usd")).returned_by_bank
     assert told is not None
-    assert (told.amount, told.was_paid) == (Money(TOTAL, "usd"), False)
+    assert (told.amount, told.code, told.was_paid) == (Money(TOTAL, "usd"), "insufficient_funds", False)
 
 
 async def test_a_debit_that_a_bank_takes_back_after_success_is_owed_again(
