@@ -51,6 +51,8 @@ ROOMS = (
     "portal.invoices.live_controllers",
     "portal.invoices.pay_controllers",
     "portal.subscriptions.controllers",
+    "portal.subscriptions.method_controllers",
+    "portal.messages.method_controllers",
     "portal.documents.controllers",
     "portal.messages.controllers",
     "portal.accounts.controllers",

@@ -16,7 +16,16 @@ from plugins.stripe.gateway.client import API_VERSION, close_clients
 from plugins.stripe.gateway.spending import calls_per_second
 from plugins.stripe.help import HELP_PAGES
 from plugins.stripe.rights import ENDPOINT_FEATURE, RIGHTS, WALLETS_FEATURE
-from plugins.stripe.services import connections, customers, erasing, payments, repairs, subjects, webhooks
+from plugins.stripe.services import (
+    connections,
+    customers,
+    erasing,
+    methods,
+    payments,
+    repairs,
+    subjects,
+    webhooks,
+)
 from plugins.stripe.services.listings import histories, pages
 from portal.sdk import (
     Account,
@@ -150,6 +159,20 @@ class StripePlugin(Plugin):
     async def refresh_payment(self, account: Account, invoice_id: int) -> None:
         """Read the payment's state at Stripe and apply it."""
         await payments.refresh_payment(account, invoice_id)
+
+    def method_page(self, account: Account, settings: Settings) -> PayPage | None:
+        """The Payment Element in setup mode, where the key allows it."""
+        return methods.method_page(account, settings)
+
+    async def start_method(
+        self, account: Account, subscription_external_id: str, settings: Settings
+    ) -> PaymentStart:
+        """The client secret of a new SetupIntent for the subscription's customer."""
+        return await methods.start_method(account, subscription_external_id, settings)
+
+    async def refresh_method(self, account: Account, subscription_external_id: str) -> None:
+        """Read the customer's newest agreement at Stripe and apply it."""
+        await methods.refresh_method(account, subscription_external_id)
 
     async def disconnect_effects(self, account: Account) -> Sequence[Effect]:
         """What goes on in Stripe after a disconnect."""

@@ -125,9 +125,15 @@ RIGHTS = (
         "Setup Intents",
         "Write",
         "pair_proof",
-        "Proof that both keys belong together",
-        "it cannot be proved that both keys belong to the same account",
-        calls=("setup_intents.cancel", "setup_intents.create", "setup_intents.retrieve"),
+        "Proof that both keys belong together, and another method for a subscription",
+        "it cannot be proved that both keys belong to the same account, and customers cannot change how a "
+        "subscription is paid",
+        calls=(
+            "setup_intents.cancel",
+            "setup_intents.create",
+            "setup_intents.list",
+            "setup_intents.retrieve",
+        ),
         probe_id="seti_portalprobe0",
     ),
     Right(
@@ -274,6 +280,7 @@ RIGHTS = (
 ENDPOINT_FEATURE = "webhook_endpoint"
 DOMAIN_FEATURE = "wallet_domain"
 EVENTS_FEATURE = "event_lookup"
+SETUP_FEATURE = "pair_proof"
 SUBSCRIPTIONS_FEATURE = "subscriptions"
 SAVED_ON_PAGES_FEATURE = "saved_on_pages"
 WALLETS_FEATURE = "wallets"

@@ -20,11 +20,18 @@ KINDS = {
     "report_payments": "Tell of a part that was paid elsewhere",
     "push_customer": "Change the customer",
     "change_subscription": "Change the subscription",
+    "use_method": "Charge the subscription to another method",
     "collect_invoice": "Charge the customer's saved method",
     "send_refund": "Refund",
     "send_credit": "Credit",
 }
-RETRIED = TOLD_ON_INVOICE | {"push_customer", "change_subscription", "send_refund", "send_credit"}
+RETRIED = TOLD_ON_INVOICE | {
+    "push_customer",
+    "change_subscription",
+    "use_method",
+    "send_refund",
+    "send_credit",
+}
 """Each looks first at what an earlier attempt may have done."""
 
 
@@ -87,9 +94,13 @@ async def retry_task(account_id: int, task_id: int, *, actor: Actor) -> None:
             actor=actor,
             action="task.retried",
             words=f"Asked to try again: {KINDS[row['kind']].lower()}.",
-            subject=(row["kind"].rpartition("_")[2], row["subject_id"]),
+            subject=(_about(row["kind"]), row["subject_id"]),
             mode=row["mode"],
         )
+
+
+def _about(kind: str) -> str:
+    return "subscription" if kind == "use_method" else kind.rpartition("_")[2]
 
 
 _UNSENT = """
@@ -105,6 +116,6 @@ LEFT JOIN credit d ON t.kind = 'send_credit' AND d.id = t.subject_id
 LEFT JOIN invoice i ON i.id = CASE WHEN t.kind = ANY ($2::text[]) THEN t.subject_id
                                    ELSE coalesce(r.invoice, d.invoice) END
 LEFT JOIN customer c ON t.kind = 'push_customer' AND c.id = t.subject_id
-LEFT JOIN subscription s ON t.kind = 'change_subscription' AND s.id = t.subject_id
+LEFT JOIN subscription s ON t.kind IN ('change_subscription', 'use_method') AND s.id = t.subject_id
 WHERE t.account = $1 AND t.state IN ('failed', 'unknown') ORDER BY t.id DESC LIMIT $3
 """

@@ -294,6 +294,18 @@ class PaymentMethodSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodAgreed:
+    """The customer agreed that the subscription is charged to this method from now on.
+
+    The newest word counts, in whichever order they are told: `agreed_at` is when the customer gave it.
+    """
+
+    subscription_external_id: str
+    method_external_id: str
+    agreed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRaised:
     """Something that a person should look at in the provider: `external_id` names it once."""
 
@@ -331,6 +343,7 @@ Fact = (
     | PlanSeen
     | SubscriptionSeen
     | PaymentMethodSeen
+    | MethodAgreed
     | AlertRaised
     | AccountChanged
 )

@@ -71,3 +71,11 @@ class SubscriptionWish:
     external_id: str
     wish: str
     """`cancel_now`, `cancel_at_period_end`, `keep`, `pause` or `resume`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodWish:
+    """What a subscription is to be charged to; an empty `method_external_id`: there is nothing to do."""
+
+    external_id: str
+    method_external_id: str

@@ -159,6 +159,41 @@ class Plugin(ABC):
     async def refresh_payment(self, account: Account, invoice_id: int) -> None:
         """Read the payment's state at the provider and apply it (the return page asks for it)."""
 
+    def method_page(self, account: Account, settings: Settings) -> PayPage | None:
+        """The form with which a customer changes how a subscription is paid; no network.
+
+        None: this provider, or this connection, cannot take another method.
+        """
+        return None
+
+    async def start_method(
+        self, account: Account, subscription_external_id: str, settings: Settings
+    ) -> PaymentStart:
+        """Let the provider take another method of the customer's, and give the browser what it needs.
+
+        Raises:
+            ProviderError: in words for the customer.
+            Conflict: it cannot be changed any more.
+        """
+        raise NotFound("This provider cannot take another method from here.")
+
+    async def refresh_method(self, account: Account, subscription_external_id: str) -> None:
+        """Read at the provider what the customer last agreed to for this subscription, and apply it."""
+
+    def portal_offered(self, account: Account) -> bool:
+        """Whether customers are offered the provider's own pages for their methods; pure."""
+        return False
+
+    async def customer_portal(
+        self, account: Account, customer_external_id: str, return_url: str, settings: Settings
+    ) -> str:
+        """An address at the provider where this customer sees to their methods, for this one visit.
+
+        Raises:
+            ProviderError: there is none, with what to do.
+        """
+        raise NotFound("This provider has no pages for customers.")
+
     async def disconnect_effects(self, account: Account) -> Sequence[Effect]:
         """What disconnecting will do at the provider, as sentences."""
         return ()

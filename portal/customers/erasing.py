@@ -70,7 +70,7 @@ async def erase_customer(customer_id: int, *, actor: Actor) -> None:
             if obstacle := await _obstacle(tx.connection, customer):
                 raise Conflict(obstacle)
             await _erase_traces(tx.connection, customer_id)
-            for statement in (_MAIL, _DIFFERENCES, _METHODS, _APART, _LINK_WORDS):
+            for statement in (_MAIL, _METHOD_LINKS, _DIFFERENCES, _METHODS, _APART, _LINK_WORDS):
                 await tx.connection.execute(statement, customer_id)
             await tx.connection.execute(_CUSTOMER, customer_id, NAMELESS)
             await record(
@@ -182,7 +182,12 @@ FROM unnest($1::bigint[], $2::bytea[]) AS n(id, body) WHERE e.id = n.id
 _MAIL = """
 UPDATE mail_message m SET to_address = '', sealed_body = '', error = '',
        state = CASE WHEN m.state IN ('waiting', 'sending') THEN 'dropped' ELSE m.state END
-FROM invoice i WHERE i.customer = $1 AND m.subject_kind = 'invoice' AND m.subject_id = i.id
+FROM (SELECT 'invoice' AS kind, id FROM invoice WHERE customer = $1
+      UNION ALL SELECT 'subscription', id FROM subscription WHERE customer = $1) AS theirs
+WHERE m.subject_kind = theirs.kind AND m.subject_id = theirs.id
+"""
+_METHOD_LINKS = """
+DELETE FROM method_link l USING subscription s WHERE s.customer = $1 AND l.subscription = s.id
 """
 _DIFFERENCES = """
 UPDATE sync_difference d SET ours = '', theirs = '',

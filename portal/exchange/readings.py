@@ -19,6 +19,7 @@ from portal.contract.facts import (
     InvoiceClosed,
     InvoicePublished,
     InvoiceSeen,
+    MethodAgreed,
     PaymentMethodSeen,
     PlanSeen,
     ProductSeen,
@@ -34,6 +35,7 @@ from portal.exchange.copies import compare_copy
 from portal.invoices.facts import apply_invoice_facts
 from portal.invoices.imports import apply_invoice_seen, closed_by
 from portal.subscriptions.facts import apply_plan_seen, apply_product_seen, apply_subscription_seen
+from portal.subscriptions.methods import apply_method_agreed
 from portal.sync.differences import Difference, close_differences, note_difference
 
 ELSEWHERE = (
@@ -43,6 +45,7 @@ ELSEWHERE = (
     InvoiceSeen,
     SubscriptionSeen,
     PaymentMethodSeen,
+    MethodAgreed,
     AlertRaised,
     AccountChanged,
 )
@@ -144,6 +147,7 @@ async def _apply_rest(held: Connection, source: Source, facts: Sequence[Fact], a
     applied.said += [
         await apply_method_seen(held, source, fact) for fact in facts_of(facts, PaymentMethodSeen)
     ]
+    applied.said += [await apply_method_agreed(held, source, fact) for fact in facts_of(facts, MethodAgreed)]
     applied.said += [await apply_alert(held, source, fact) for fact in facts_of(facts, AlertRaised)]
     if any(facts_of(facts, AccountChanged)):
         applied.said.append(await ask_for_checks(held, source.account_id))

@@ -102,6 +102,7 @@ WATCHED = (
             "cancelled": "canceled_at",
             "ended": "ended_at",
             "pause": "pause",
+            "agreed method": "wish_method_external_id",
         },
         BY_EXTERNAL_ID,
     ),

@@ -134,10 +134,10 @@ async def _start(link: PayLink, collector: Collector, token: str) -> Response[di
     except Conflict as stop:
         now = await invoice_by_pay_token(token) or link
         return Response(
-            {"state": state_of(now, collector).value, "message": _words_for_customers(stop)}, status_code=409
+            {"state": state_of(now, collector).value, "message": words_for_customers(stop)}, status_code=409
         )
     except (ProviderError, TimeoutError) as error:
-        return Response({"message": _words_for_customers(error)}, status_code=503)
+        return Response({"message": words_for_customers(error)}, status_code=503)
     due = link.invoice.amount_due
     return Response(
         {
@@ -150,7 +150,7 @@ async def _start(link: PayLink, collector: Collector, token: str) -> Response[di
     )
 
 
-def _words_for_customers(error: Exception) -> str:
+def words_for_customers(error: Exception) -> str:
     """What to do, when it can help whoever pays. What a key lacks is for the merchant's eyes alone."""
     merchants = isinstance(error, AccountNotReady | AccountDisconnected)
     if isinstance(error, ProviderUnavailable | Conflict) and not merchants:
@@ -183,7 +183,7 @@ async def _answer(
         return await wrong_link(request)
     # Whoever comes back from a bank's page keeps the script: it tidies the address.
     scripted = returned or state in FORM_STATES
-    form = _with_addresses(pay_page_of(collector), request) if scripted else None
+    form = with_addresses(pay_page_of(collector), request) if scripted else None
     context = await page_context(link, state, form, token)
     if returned:
         context["returned"] = True
@@ -227,7 +227,7 @@ def _html(
     return answer
 
 
-def _with_addresses(form: PayPage | None, request: PortalRequest) -> PayPage | None:
+def with_addresses(form: PayPage | None, request: PortalRequest) -> PayPage | None:
     """The form with every own script's name replaced by its address."""
     if form is None:
         return None

@@ -65,10 +65,15 @@ class Collector:
 
 async def collector_of(link: PayLink) -> Collector | None:
     """Who takes payments for this invoice, or None when nobody can just now."""
-    if link.account_id is None:
+    return await collector_for(link.account_id)
+
+
+async def collector_for(account_id: int | None) -> Collector | None:
+    """The connection with its plugin, or None when it takes nothing just now."""
+    if account_id is None:
         return None
     try:
-        account = await load_account(link.account_id)
+        account = await load_account(account_id)
     except AccountDisconnected:
         return None
     plugin = plugin_by_id(account.plugin)

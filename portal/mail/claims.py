@@ -18,6 +18,7 @@ NAMES = {
     "receipt": "Receipt",
     "new_link": "New pay link",
     "payment_failed": "Notice of the failed payment",
+    "method_link": "Link to update the payment method",
 }
 """What people call each kind."""
 

@@ -8,7 +8,10 @@ import dramatiq
 
 from portal.database.transaction import transaction
 from portal.mail import services as mail
+from portal.mail.claims import ClaimedMail
+from portal.mail.letters import Letter
 from portal.messages.composing import compose
+from portal.messages.method_letters import compose_method_link
 from portal.messages.new_links import renew_link
 from portal.messages.reminders import queue_reminders
 from portal.queue.schedule import periodic
@@ -17,7 +20,11 @@ from portal.queue.schedule import periodic
 @dramatiq.actor(actor_name=mail.ACTOR, max_retries=0)
 async def send_one(mail_id: int) -> None:
     """Send one message."""
-    await mail.send_mail(mail_id, compose)
+    await mail.send_mail(mail_id, _compose)
+
+
+async def _compose(claimed: ClaimedMail) -> Letter:
+    return await (compose_method_link if claimed.subject_kind == "subscription" else compose)(claimed)
 
 
 @dramatiq.actor(actor_name="portal.renew_link", max_retries=0)

@@ -41,6 +41,7 @@ from portal.contract.facts import (
     InvoiceClosed,
     InvoicePublished,
     InvoiceSeen,
+    MethodAgreed,
     Mode,
     PaymentFailed,
     PaymentMethodSeen,
@@ -55,6 +56,7 @@ from portal.contract.facts import (
 from portal.contract.orders import (
     CreditOrder,
     CustomerChanges,
+    MethodWish,
     OutsidePayment,
     RefundOrder,
     SubscriptionWish,
@@ -83,6 +85,7 @@ from portal.invoices.payable import payable_invoice
 from portal.money import Money
 from portal.payments.orders import credit_order, outside_payments, refund_order
 from portal.settings import LOOPBACK, Settings, current_settings
+from portal.subscriptions.methods import method_wish
 from portal.subscriptions.services import wished_change
 from portal.sync.budgets import background_calls, note_slow_down, take_call
 from portal.sync.claiming import Task, renew_key
@@ -133,6 +136,8 @@ __all__ = [
     "ListedKind",
     "LocalService",
     "Manifest",
+    "MethodAgreed",
+    "MethodWish",
     "Mode",
     "Money",
     "OutcomeUnknown",
@@ -179,6 +184,7 @@ __all__ = [
     "delivery_proof",
     "execute_script",
     "load_account",
+    "method_wish",
     "note_sending",
     "note_slow_down",
     "outside_payments",

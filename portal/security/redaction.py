@@ -24,13 +24,13 @@ NAMED_VALUE = re.compile(
     r"""("[^"]*"|'[^']*'|[^\s,;&)}\]]+)""",
     re.IGNORECASE,
 )
-TOKEN_PATH = re.compile(r"(/(?:pay|webhooks/[\w-]+)/)[A-Za-z0-9_-]{16,}")
+TOKEN_PATH = re.compile(r"(/(?:pay|method|webhooks/[\w-]+)/)[A-Za-z0-9_-]{16,}")
 FAILING_ROW = re.compile(r"(Failing row contains \().*?(?:\)\.(?=\n)|\Z)", re.DOTALL)
 """What PostgreSQL says of a row that breaks a constraint: all of it, names and addresses as well."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 SUSPECT = re.compile(
     r"_live|_test|_secret_|whsec_|://|bearer|basic|passw|secret|token|api_key|authorization|cookie"
-    r"|/pay/|/webhooks/|failing row|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]",
+    r"|/pay/|/method/|/webhooks/|failing row|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]",
     re.IGNORECASE,
 )
 """Without any of these none of the patterns above can match: most texts are looked at once."""

@@ -50,7 +50,7 @@ def says_nothing_new(row: Mapping[str, Any], fact: Seen) -> bool:
             return tuple(row[name] for name in PLAN_COLUMNS) == plan_values(fact)
         case SubscriptionSeen():
             stands = all(row[name] == value for name, value in subscription_values(fact).items())
-            return stands and not row["wish"]
+            return stands and not row["wish"] and not row["wish_method_external_id"]
 
 
 async def add_products(held: Connection, source: Source, facts: Sequence[ProductSeen]) -> None:

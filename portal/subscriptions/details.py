@@ -74,6 +74,7 @@ class SubscriptionDetail:
     started_at: datetime
     period_start: datetime | None
     canceled_at: datetime | None
+    account_id: int
     customer_id: int
     customer_name: str
     customer_email: str
@@ -87,6 +88,12 @@ class SubscriptionDetail:
     wish_error: str
     """Why the provider could not be told; empty: it is on its way."""
     seen_at: datetime
+    method: SavedMethod | None
+    """What it is charged to; None: not known."""
+    agreed_to: str
+    """What the customer agreed to and the provider has not confirmed; empty: nothing."""
+    method_error: str
+    """Why the provider could not be told of that; empty: it is on its way."""
     methods: tuple[SavedMethod, ...]
     """The newest first."""
     invoices: tuple[HistoryRow, ...]
@@ -137,6 +144,7 @@ async def find_subscription(subscription_id: int, *, today: date) -> Subscriptio
         if row is None:
             raise NotFound("There is no such subscription.")
         invoices = await held.fetch(_INVOICES, row["account"], row["external_id"], today, INVOICES_SHOWN + 1)
+        method = await held.fetchrow(_METHOD, row["account"], row["method_external_id"])
         methods = await held.fetch(_METHODS, row["account"], row["customer_external_id"], METHODS_SHOWN)
         shown = tuple(_history(invoice) for invoice in invoices[:INVOICES_SHOWN])
         failed = next((one.id for one in shown if one.owed), None)
@@ -147,6 +155,7 @@ async def find_subscription(subscription_id: int, *, today: date) -> Subscriptio
         **_provider(row),
         mode=Mode(row["mode"]),
         standing=standing_of(row),
+        method=method_of(method, today) if method else None,
         methods=tuple(method_of(method, today) for method in methods),
         invoices=shown,
         more_invoices=len(invoices) > INVOICES_SHOWN,
@@ -195,6 +204,9 @@ _PLAIN = (
     "started_at",
     "period_start",
     "canceled_at",
+    "account_id",
+    "agreed_to",
+    "method_error",
     "customer_id",
     "customer_name",
     "customer_email",
@@ -217,13 +229,20 @@ _HISTORY = (
     "hosted_url",
 )
 _SUBSCRIPTION = f"""
-SELECT s.*, s.customer AS customer_id, c.name AS customer_name, c.email AS customer_email,
+SELECT s.*, s.account AS account_id, s.customer AS customer_id,
+       c.name AS customer_name, c.email AS customer_email,
        {PLAN_NAME} AS plan, coalesce(p.words, '') AS plan_words, p.amount_minor AS unit_minor,
        p.currency AS plan_currency, a.plugin, a.title AS account_title,
        a.state <> 'disconnected' AS connected, o.next_attempt_at AS retry_at,
        coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'change_subscription' AND t.subject_id = s.id
                  AND t.account = s.account AND t.state IN ('failed', 'unknown') AND s.wish <> ''), '')
-       AS wish_error
+       AS wish_error,
+       CASE WHEN s.wish_method_external_id = '' THEN ''
+            ELSE coalesce((SELECT m.words FROM payment_method m WHERE m.account = s.account
+                           AND m.external_id = s.wish_method_external_id), 'another method') END AS agreed_to,
+       coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'use_method' AND t.subject_id = s.id
+                 AND t.account = s.account AND t.state IN ('failed', 'unknown')
+                 AND s.wish_method_external_id <> ''), '') AS method_error
 FROM subscription s JOIN customer c ON c.id = s.customer JOIN connected_account a ON a.id = s.account
      {PLAN_JOIN} {OPEN_INVOICE}
 WHERE s.id = $1
@@ -240,6 +259,10 @@ SELECT i.id, i.number, i.status,
 FROM invoice i WHERE i.account = $1 AND i.subscription_external_id = $2
 ORDER BY i.created_at DESC, i.id DESC LIMIT $4
 """  # noqa: S608 - a fragment of ours
+_METHOD = """
+SELECT words, mode, expires_month, expires_year, blocked FROM payment_method
+WHERE account = $1 AND external_id = $2
+"""
 _METHODS = """
 SELECT words, mode, expires_month, expires_year, blocked FROM payment_method
 WHERE account = $1 AND customer_external_id = $2 ORDER BY id DESC LIMIT $3

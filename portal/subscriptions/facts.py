@@ -10,6 +10,7 @@ from portal.audit.sources import Source
 from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
 from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
+from portal.subscriptions.methods import end_method_wish
 from portal.subscriptions.rules import Shown, is_granted, plain
 from portal.web.live import announce
 
@@ -81,7 +82,7 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     )
     seen = subscription_values(fact)
     if before is not None and not (changed := [name for name in seen if before[name] != seen[name]]):
-        return Step(await _grant(held, before, fact))
+        return Step(await _end_wishes(held, before, fact))
     customer = ProviderCustomer(fact.customer_external_id, fact.customer_name, fact.customer_email)
     customers = await customers_of(held, source, [customer])
     stored = await held.fetchrow(
@@ -90,7 +91,7 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     if stored is None:
         return Step()
     if before is not None:
-        await _grant(held, before, fact)
+        await _end_wishes(held, before, fact)
     names = await plan_names(held, source.account_id, [fact.plan_external_id])
     words = created_words(names, fact) if before is None else _changed_words(names, before, fact, changed)
     action = "subscription.created" if before is None else "subscription.changed"
@@ -160,9 +161,16 @@ def _changed_words(names: Mapping[str, str], before: Any, fact: SubscriptionSeen
         said.append("it will end" if later else "it will go on")
     if "pause" in changed:
         said.append("collection is paused" if fact.pause else "collection goes on")
+    if "method_external_id" in changed and fact.method_external_id:
+        said.append("charged to another method" if before["method_external_id"] else "its method is known")
     if not said and "period_end" in changed and fact.period_end:
         said.append(f"renewed until {fact.period_end:%-d %b %Y}")
     return f"{names[fact.plan_external_id]}: {', '.join(said) or 'details changed'}."
+
+
+async def _end_wishes(held: Connection, before: Any, fact: SubscriptionSeen) -> str:
+    said = (await _grant(held, before, fact), await end_method_wish(held, before, fact))
+    return " ".join(words for words in said if words)
 
 
 async def _grant(held: Connection, before: Any, fact: SubscriptionSeen) -> str:

@@ -11,6 +11,7 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from portal.audit.services import timeline
 from portal.subscriptions.actions import SubscriptionActions, actions_for
 from portal.subscriptions.details import SubscriptionDetail, find_subscription
+from portal.subscriptions.method_panels import MethodPanel, method_panel
 from portal.subscriptions.services import WISHES
 from portal.subscriptions.statuses import explain_status
 from portal.web.request import PortalRequest
@@ -43,10 +44,16 @@ async def read_subject(request: PortalRequest, subscription_id: int) -> Subject:
     return Subject(found, actions)
 
 
+async def read_panel(request: PortalRequest, subscription: SubscriptionDetail) -> MethodPanel:
+    """What the person may do about the way it is paid."""
+    return await method_panel(subscription, request.user.role)
+
+
 async def subscription_context(request: PortalRequest, subscription_id: int) -> dict[str, Any]:
-    """What the detail templates need: `subscription`, `actions`, `meaning`, `asked`, `entries`."""
+    """What the detail templates need: `subscription`, `actions`, `panel`, `meaning`, `asked`, `entries`."""
     subject = await read_subject(request, subscription_id)
     return {
+        "panel": await read_panel(request, subject.subscription),
         "subscription": subject.subscription,
         "actions": subject.actions,
         "meaning": explain_status(subject.subscription.standing),

@@ -16,6 +16,7 @@ TRIED_ANEW = frozenset(
     {
         "push_customer",
         "change_subscription",
+        "use_method",
         "send_credit",
         "send_refund",
         "report_payments",

@@ -123,3 +123,13 @@ async def resume_subscription(account: Account, settings: Settings, *, subscript
         await _v1(account, settings).subscriptions.resume_async(
             subscription, {"billing_cycle_anchor": {"type": "now"}}, {"idempotency_key": key}
         )
+
+
+async def charge_to(
+    account: Account, settings: Settings, *, subscription: str, method: str, key: str
+) -> None:
+    """Charge the subscription to this method from now on. The customer's own default stays as it is."""
+    with translated_errors(write=True):
+        await _v1(account, settings).subscriptions.update_async(
+            subscription, {"default_payment_method": method}, {"idempotency_key": key}
+        )

@@ -32,6 +32,7 @@ _PATHS = {
     "prices": "/v1/prices",
     "products": "/v1/products",
     "refunds": "/v1/refunds",
+    "setup_intents": "/v1/setup_intents",
     "subscription_items": "/v1/subscription_items",
     "subscriptions": "/v1/subscriptions",
 }

@@ -50,8 +50,7 @@ class NothingToPay(Conflict):
 
 def pay_page(account: Account, settings: Settings) -> PayPage:
     """The form's partial and scripts; with a sandbox, its stand-in takes the place of Stripe's script."""
-    sandbox = api_base_for(account.credentials["publishable_key"], settings)
-    script = f"{sandbox}/_sandbox/stripe.js" if sandbox else STRIPE_JS_FILE
+    script, sandbox = script_of(account, settings)
     return PayPage(
         template="stripe/pay.html",
         context={
@@ -61,7 +60,7 @@ def pay_page(account: Account, settings: Settings) -> PayPage:
             "express": account.can(WALLETS_FEATURE),
         },
         scripts=(script, "plugins/stripe/pay.js"),
-        csp=_sandbox_csp(sandbox) if sandbox else _stripe_csp(),
+        csp=form_csp(sandbox),
         hosted_on=(HOSTED_ON,),
     )
 
@@ -127,6 +126,17 @@ async def _refuse_again(invoice_id: int, raw: Raw) -> None:
             "The bank took this payment back, and it cannot be repeated here.",
             hint="Ask who sent you this invoice how to pay it.",
         )
+
+
+def script_of(account: Account, settings: Settings) -> tuple[str, str | None]:
+    """The address of Stripe's script, and the sandbox's origin where its stand-in takes that place."""
+    sandbox = api_base_for(account.credentials["publishable_key"], settings)
+    return (f"{sandbox}/_sandbox/stripe.js" if sandbox else STRIPE_JS_FILE), sandbox
+
+
+def form_csp(sandbox: str | None) -> dict[str, tuple[str, ...]]:
+    """Where a form of Stripe's may connect."""
+    return _sandbox_csp(sandbox) if sandbox else _stripe_csp()
 
 
 def _stripe_csp() -> dict[str, tuple[str, ...]]:

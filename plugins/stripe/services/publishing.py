@@ -19,6 +19,7 @@ from plugins.stripe.services.invoice_changes import (
     void_invoice,
 )
 from plugins.stripe.services.links import forget_links, save_links
+from plugins.stripe.services.method_changes import use_method
 from plugins.stripe.services.payments import refresh_payment
 from plugins.stripe.services.readings.invoices import publication_of
 from plugins.stripe.services.refunding import send_refund
@@ -69,6 +70,7 @@ async def run_sync_task(task_id: int) -> None:
             "push_customer": push_customer,
             "change_subscription": change_subscription,
             "collect_invoice": collect_invoice,
+            "use_method": use_method,
         },
     )
 

@@ -10,6 +10,7 @@ from plugins.stripe.domain.methods import describe_method
 from plugins.stripe.gateway import reads
 from plugins.stripe.gateway.client import ObjectMissing
 from plugins.stripe.services.links import own_number
+from plugins.stripe.services.readings.agreements import agreements_about
 from plugins.stripe.services.readings.mirroring import reading_of, reading_of_gone
 from portal.sdk import (
     Account,
@@ -63,12 +64,12 @@ async def existing_customers(numbers: Sequence[int | None]) -> list[int | None]:
 
 
 async def read_payment_method(account: Account, external_id: str, events: Sequence[StoredEvent]) -> Reading:
-    """The saved method now, also after it was detached."""
+    """The saved method now, also after it was detached, and for which subscriptions it was agreed to."""
     try:
         raw = await reads.retrieve_payment_method(account, current_settings(), external_id)
     except ObjectMissing:
         return await reading_of_gone(account, "payment_method", external_id, events=events, told=_method_gone)
-    return reading_of(account, raw, method_seen(raw))
+    return reading_of(account, raw, method_seen(raw), *await agreements_about(account, raw, events))
 
 
 def method_seen(raw: Raw) -> PaymentMethodSeen:

@@ -61,6 +61,8 @@ def subscription_seen(raw: Raw) -> SubscriptionSeen:
         ended_at=_time(raw.get("ended_at")),
         pause=_pause(raw),
         latest_invoice_external_id=_id(raw.get("latest_invoice")),
+        method_external_id=_id(raw.get("default_payment_method"))
+        or _id((customer.get("invoice_settings") or {}).get("default_payment_method")),
     )
 
 

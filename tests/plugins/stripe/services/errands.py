@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import stripe as stripe_sdk
 
+from plugins.stripe.domain.agreements import METHOD_KEY
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.accounts.services import load_account
 from portal.audit.services import SYSTEM
@@ -186,6 +188,34 @@ async def cancel(world: World) -> Errand:
     return Errand(await world.waiting("change_subscription"), "POST /v1/subscriptions/*", check)
 
 
+async def set_up(world: World, subscription: str, card: str = "pm_card_mastercard", **other: str) -> str:
+    """The subscription's customer agrees to a card, as the page lets them; the method's id."""
+    customer = str(world.stripe.subscriptions.retrieve(subscription).customer)
+    wanted: Any = {
+        "customer": other.get("customer", customer),
+        "metadata": {METHOD_KEY: subscription},
+        "payment_method": card,
+        "confirm": True,
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+    }
+    made = world.stripe.setup_intents.create(wanted)
+    assert made.status == "succeeded"
+    return str(made.payment_method)
+
+
+async def recharge(world: World) -> Errand:
+    """A customer chose another card for a subscription."""
+    external_id = await planted_subscription(world)
+    method = await set_up(world, external_id)
+    await world.refresh(f"payment_method:{method}")
+
+    async def check() -> None:
+        assert world.stripe.subscriptions.retrieve(external_id).default_payment_method == method
+        assert await value("SELECT method_external_id || wish_method_external_id FROM subscription") == method
+
+    return Errand(await world.waiting("use_method"), "POST /v1/subscriptions/*", check)
+
+
 ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     void,
     uncollectible,
@@ -196,4 +226,5 @@ ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     refund,
     rename,
     cancel,
+    recharge,
 )

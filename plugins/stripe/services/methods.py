@@ -1,0 +1,79 @@
+"""The page on which a customer changes how a subscription is paid: its form, and a look at what they did."""
+
+from __future__ import annotations
+
+from plugins.stripe.domain.agreements import METHOD_KEY, agreement_in, newest
+from plugins.stripe.domain.declines import customer_texts
+from plugins.stripe.domain.events import Follow
+from plugins.stripe.gateway import reads
+from plugins.stripe.gateway.setups import create_setup, setups_of
+from plugins.stripe.rights import SETUP_FEATURE, SUBSCRIPTIONS_FEATURE
+from plugins.stripe.services.payments import TEST_CARD, form_csp, script_of
+from plugins.stripe.services.subscription_changes import ENDED
+from plugins.stripe.services.turns import refresh_object
+from portal.sdk import Account, Conflict, PaymentStart, PayPage, Settings, connection, current_settings
+
+
+class SubscriptionEnded(Conflict):
+    """There is nothing to be paid with another method."""
+
+    code = "SUBSCRIPTION_ENDED"
+
+
+def method_page(account: Account, settings: Settings) -> PayPage | None:
+    """The form's partial and scripts; None: the key lacks a right that it needs."""
+    if not (account.can(SETUP_FEATURE) and account.can(SUBSCRIPTIONS_FEATURE)):
+        return None
+    script, sandbox = script_of(account, settings)
+    return PayPage(
+        template="stripe/method.html",
+        context={
+            "declines": customer_texts(),
+            "provider": "Stripe",
+            "test_card": TEST_CARD if account.mode == "test" else None,
+        },
+        scripts=(script, "plugins/stripe/method.js"),
+        csp=form_csp(sandbox),
+        hosted_on=(sandbox,) if sandbox else (),
+    )
+
+
+async def start_method(account: Account, subscription: str, settings: Settings) -> PaymentStart:
+    """The publishable key and the client secret of a new setup intent for the subscription's customer.
+
+    Raises:
+        SubscriptionEnded: it is charged to nothing any more; the portal's row is brought up to date first.
+    """
+    raw = await reads.retrieve_subscription(account, settings, subscription, with_products=False)
+    if raw["status"] in ENDED:
+        await refresh_object(account, Follow.SUBSCRIPTION, subscription)
+        raise SubscriptionEnded("This subscription has ended.")
+    secret = await create_setup(
+        account, settings, customer=str(raw["customer"]["id"]), metadata={METHOD_KEY: subscription}
+    )
+    key = account.credentials["publishable_key"].reveal()
+    return PaymentStart({"publishable_key": key, "client_secret": secret})
+
+
+async def refresh_method(account: Account, subscription: str) -> None:
+    """Find the customer's last word about this subscription, and read the method that it names.
+
+    Which setup intent it was is asked of Stripe: nothing that a browser says is believed.
+    """
+    customer = await _customer_of(account.id, subscription)
+    if customer is None:
+        return
+    found = await setups_of(account, current_settings(), customer=customer)
+    last = newest(agreement_in(raw) for raw in found).get(subscription)
+    if last is not None:
+        await refresh_object(account, Follow.PAYMENT_METHOD, last.method)
+
+
+async def _customer_of(account_id: int, subscription: str) -> str | None:
+    async with connection() as held:
+        found: str | None = await held.fetchval(
+            "SELECT customer_external_id FROM subscription WHERE account = $1 AND external_id = $2",
+            account_id,
+            subscription,
+        )
+    return found

@@ -1,0 +1,160 @@
+"""What the public page shows on which a customer changes how a subscription is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from portal.contract.payables import PayPage
+from portal.database.transaction import connection
+from portal.finance.services import organisation
+from portal.invoices.pay_views import merchant_context
+from portal.money import Money
+from portal.security.tokens import Purpose, hash_token
+from portal.subscriptions.queries import OPEN_INVOICE, PLAN_JOIN, PLAN_NAME, standing_of
+from portal.subscriptions.statuses import Price, Standing
+
+JUST_NOW = timedelta(hours=1)
+"""Whoever comes back from a bank's page so soon after agreeing has agreed there."""
+
+
+class MethodState(StrEnum):
+    """Which page the customer sees."""
+
+    READY = "ready"
+    SAVED = "saved"
+    ENDED = "ended"
+    UNAVAILABLE = "unavailable"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A saved method as its owner knows it."""
+
+    words: str
+    expires: str
+    """`08/2028`; empty: it does not, or nobody knows."""
+
+    @property
+    def full(self) -> str:
+        """`Visa ending 4242, expires 08/2028`."""
+        return f"{self.words}, expires {self.expires}" if self.expires else self.words
+
+
+@dataclass(frozen=True, slots=True)
+class PayerView:
+    """The subscription that a link opens, with what its customer may see."""
+
+    id: int
+    external_id: str
+    customer_external_id: str
+    account_id: int
+    mode: str
+    plan: str
+    price: Price
+    standing: Standing
+    method: Method | None
+    """What it is charged to; None: nothing, or nobody knows."""
+    agreed: Method | None
+    """What it is to be charged to, and the provider has not confirmed."""
+    agreed_at: datetime | None
+    owed: Money | None
+    """What is open and will be tried again, on `owed_at`."""
+    owed_at: datetime | None
+    expired: bool
+
+    @property
+    def mark(self) -> str:
+        """Changes with each word of the customer's."""
+        return self.agreed_at.isoformat() if self.agreed_at else ""
+
+
+async def payer_by_token(token: str) -> PayerView | None:
+    """The subscription behind a link, or None for a wrong token."""
+    async with connection() as held:
+        row = await held.fetchrow(_PAYER, hash_token(token, Purpose.METHOD_LINK))
+    return _payer(row) if row else None
+
+
+def state_of(payer: PayerView, form: PayPage | None) -> MethodState:
+    """What to show."""
+    if payer.expired:
+        return MethodState.EXPIRED
+    if payer.standing.ended:
+        return MethodState.ENDED
+    return MethodState.READY if form else MethodState.UNAVAILABLE
+
+
+def has_just_agreed(payer: PayerView) -> bool:
+    """Whether the customer's last word is so fresh that a way back from a bank's page ends with it."""
+    return payer.agreed_at is not None and datetime.now(UTC) - payer.agreed_at < JUST_NOW
+
+
+async def page_context(
+    payer: PayerView, state: MethodState, form: PayPage | None, token: str
+) -> dict[str, Any]:
+    """Everything that `templates/pay/method.html` needs."""
+    return {
+        **merchant_context(await organisation(), payer.mode),
+        "state": state.value,
+        "payer": payer,
+        "pay": form,
+        "returned": False,
+        "trouble": "",
+        "portal_url": None,
+        "urls": {"start": f"/method/{token}/start", "result": f"/method/{token}/refresh"},
+    }
+
+
+def _payer(row: Mapping[str, Any]) -> PayerView:
+    amount = row["amount_minor"]
+    price = None if amount is None else Money(amount, row["currency"])
+    owed = row["owed_minor"]
+    return PayerView(
+        id=row["id"],
+        external_id=row["external_id"],
+        customer_external_id=row["customer_external_id"],
+        account_id=row["account"],
+        mode=row["mode"],
+        plan=row["plan"],
+        price=Price(price, row["interval"], row["interval_count"]),
+        standing=standing_of(row),
+        method=_method(row, "m"),
+        agreed=_method(row, "w"),
+        agreed_at=row["method_agreed_at"],
+        owed=Money(owed, row["owed_currency"]) if owed else None,
+        owed_at=row["owed_at"],
+        expired=row["expired"],
+    )
+
+
+def _method(row: Mapping[str, Any], name: str) -> Method | None:
+    if not row[f"{name}_words"]:
+        return None
+    month, year = row[f"{name}_month"], row[f"{name}_year"]
+    return Method(row[f"{name}_words"], f"{month:02}/{year}" if month and year else "")
+
+
+_PAYER = f"""
+SELECT s.*, {PLAN_NAME} AS plan, o.next_attempt_at AS retry_at, l.expires_at <= now() AS expired,
+       m.words AS m_words, m.expires_month AS m_month, m.expires_year AS m_year,
+       w.words AS w_words, w.expires_month AS w_month, w.expires_year AS w_year,
+       v.due_minor AS owed_minor, v.currency AS owed_currency, v.next_attempt_at AS owed_at
+FROM method_link l JOIN subscription s ON s.id = l.subscription
+     {PLAN_JOIN} {OPEN_INVOICE}
+LEFT JOIN payment_method m ON m.account = s.account AND m.external_id = s.method_external_id
+LEFT JOIN payment_method w ON w.account = s.account AND w.external_id = s.wish_method_external_id
+LEFT JOIN LATERAL (
+    SELECT i.currency, i.next_attempt_at,
+           greatest(i.total_minor - i.amount_paid_minor - i.amount_returned_minor, 0) AS due_minor
+    FROM invoice i
+    WHERE i.account = s.account AND i.subscription_external_id = s.external_id
+          AND i.status IN ('open', 'partly_paid') AND i.next_attempt_at IS NOT NULL
+    ORDER BY i.created_at DESC, i.id DESC LIMIT 1
+) v ON true
+WHERE l.token_hash = $1
+"""  # noqa: S608 - fragments of ours
