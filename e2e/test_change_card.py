@@ -37,7 +37,7 @@ def test_a_customer_with_a_link_from_the_admin_changes_the_card(
     enter(customer, DECLINED)
     expect(customer.get_by_role("alert").first).to_contain_text("Nothing was changed.")
     expect(customer.get_by_role("alert").first).to_contain_text(re.compile("funds", re.IGNORECASE))
-    assert complaints.pop() == REFUSED
+    assert complaints.pop().startswith(REFUSED)
     enter(customer, SECURE)
     customer.frame_locator("iframe[title='3D Secure']").get_by_role("button", name="Complete").click()
     expect(customer.get_by_role("heading", name="Payment method saved")).to_be_visible(
