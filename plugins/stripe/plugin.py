@@ -86,7 +86,7 @@ class StripePlugin(Plugin):
     test_event_check: ClassVar[str] = "signing_secret"
     endpoint_feature: ClassVar[str] = ENDPOINT_FEATURE
     capabilities: ClassVar[frozenset[str]] = frozenset({"payments", "invoice_sync"})
-    options: ClassVar[tuple[AccountOption, ...]] = (payments.OFFER_SAVED,)
+    options: ClassVar[tuple[AccountOption, ...]] = (payments.OFFER_SAVED, methods.OFFER_PORTAL)
     help_pages: ClassVar[tuple[HelpPage, ...]] = HELP_PAGES
     listed_kinds: ClassVar[tuple[ListedKind, ...]] = pages.LISTED_KINDS
     slots: ClassVar[Mapping[str, str]] = {
@@ -173,6 +173,16 @@ class StripePlugin(Plugin):
     async def refresh_method(self, account: Account, subscription_external_id: str) -> None:
         """Read the customer's newest agreement at Stripe and apply it."""
         await methods.refresh_method(account, subscription_external_id)
+
+    def portal_offered(self, account: Account) -> bool:
+        """Where an admin switched it on."""
+        return methods.portal_offered(account)
+
+    async def customer_portal(
+        self, account: Account, customer_external_id: str, return_url: str, settings: Settings
+    ) -> str:
+        """A session of Stripe's customer portal."""
+        return await methods.customer_portal(account, customer_external_id, return_url, settings)
 
     async def disconnect_effects(self, account: Account) -> Sequence[Effect]:
         """What goes on in Stripe after a disconnect."""

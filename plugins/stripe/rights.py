@@ -241,6 +241,16 @@ RIGHTS = (
         probe_id="cus_portalprobe0",
     ),
     Right(
+        "billing_portal.sessions",
+        "Customer portal",
+        "Write",
+        "customer_portal",
+        "Stripe's customer portal, where it is switched on",
+        "customers cannot be sent to Stripe's customer portal",
+        calls=("sessions.create",),
+        probe_id="cus_portalprobe0",
+    ),
+    Right(
         "events",
         "Events",
         "Read",
@@ -282,6 +292,7 @@ DOMAIN_FEATURE = "wallet_domain"
 EVENTS_FEATURE = "event_lookup"
 SETUP_FEATURE = "pair_proof"
 SUBSCRIPTIONS_FEATURE = "subscriptions"
+PORTAL_FEATURE = "customer_portal"
 SAVED_ON_PAGES_FEATURE = "saved_on_pages"
 WALLETS_FEATURE = "wallets"
 """No right of a key: the portal's domain has to be registered, as the check of payment methods finds out."""

@@ -100,7 +100,15 @@ async def open_portal(token: FromPath[str], request: PortalRequest) -> Response[
     except (PortalError, TimeoutError) as error:
         logger.info("no customer portal for subscription %s: %s", payer.id, type(error).__name__)
         return await _answer(request, payer, token, trouble=NO_PORTAL)
-    return Response(b"", status_code=303, headers={"Location": where}, media_type="text/plain")
+    return await _way_to_portal(request, payer, where)
+
+
+async def _way_to_portal(request: PortalRequest, payer: PayerView, where: str) -> Response[str]:
+    """A page that leads on by itself: its policy lets no form end up at another site, also by a redirect."""
+    context = {**merchant_context(await organisation(), payer.mode), "where": where}
+    answer = _html(request, "pay/method_portal.html", form=None, state=MethodState.READY, context=context)
+    answer.headers["Refresh"] = f"0; url={where}"
+    return answer
 
 
 async def _portal_of(payer: PayerView, collector: Collector, token: str) -> str:

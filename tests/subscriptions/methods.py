@@ -28,7 +28,7 @@ async def wish() -> tuple[str, datetime | None]:
     """What is wished of it, and since when."""
     found: tuple[str, datetime | None] = (
         await rows("SELECT wish_method_external_id, method_agreed_at FROM subscription")
-    )[0]  # type: ignore[assignment]  # two columns
+    )[0]
     return found
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from portal.contract.accounts import Account
-from portal.contract.errors import ProviderUnavailable
+from portal.contract.errors import ProviderError, ProviderUnavailable
 from portal.contract.facts import UNKNOWN_INVOICE, CollectionSeen, PaymentMethodSeen
 from portal.contract.loading import plugin_by_id
 from portal.contract.payables import PaymentStart
@@ -109,6 +109,7 @@ async def test_a_token_opens_the_page_that_it_is_for_and_no_other(visitor: Visit
     pay = urlsplit(await invoices.pay_link(await make_invoice()) or "").path
     token, pay_token = path.rpartition("/")[2], pay.rpartition("/")[2]
     assert (await visitor.get(f"/pay/{pay_token}")).status_code == 200
+    assert (await visitor.get(f"/method/{token}")).status_code == 200
     for walked in ("", "/return", "/card", "/invoice.pdf", "/receipt.pdf", "/live"):
         assert (await visitor.get(f"/pay/{token}{walked}")).status_code == 404, walked
     for walked in ("", "/return"):
@@ -218,3 +219,62 @@ async def test_the_first_time_that_it_is_opened_stands_in_the_log_once(visitor: 
     assert await rows("SELECT count(*) FROM audit_entry WHERE action = 'subscription.link_opened'") == [(1,)]
     text = str(await rows("SELECT words, details FROM audit_entry"))
     assert not re.search(r"[A-Za-z0-9_-]{43}", text)
+
+
+def let_portal(monkeypatch: pytest.MonkeyPatch, where: str | Exception) -> None:
+    """The provider's own pages are offered, at this address."""
+
+    async def open_it(_account: Account, customer: str, return_url: str, _settings: Settings) -> str:
+        assert customer == "cus_1"
+        assert return_url.startswith("http://testserver.local/method/")
+        if isinstance(where, Exception):
+            raise where
+        return where
+
+    monkeypatch.setattr(plugin_by_id("stripe"), "portal_offered", lambda _account: True)
+    monkeypatch.setattr(plugin_by_id("stripe"), "customer_portal", open_it)
+
+
+async def test_the_providers_own_pages_are_not_offered_unless_an_admin_wants_it(
+    visitor: Visitor, path: str
+) -> None:
+    assert "Manage at Stripe" not in (await visitor.get(path)).text
+    answer = await visitor.post(f"{path}/portal")
+    assert "refresh" not in answer.headers
+    assert answer.headers["x-pay-state"] == "ready"
+
+
+async def test_the_customer_is_led_to_the_providers_own_pages(
+    visitor: Visitor, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = "https://billing.stripe.com/p/session/test_1"
+    let_portal(monkeypatch, where)
+    assert "Manage at Stripe" in (await visitor.get(path)).text
+    answer = await visitor.post(f"{path}/portal")
+    assert answer.headers["refresh"] == f"0; url={where}"
+    assert f'href="{where}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://billing.stripe.com.evil.example/p",
+        "https://billing.stripe.com@evil.example/p",
+        "http://billing.stripe.com/p",
+        "https://billing.stripe.com:8443/p",
+        "javascript:alert(1)",
+        "",
+        ProviderUnavailable("Stripe could not be reached."),
+        ProviderError("No configuration provided."),
+    ],
+    ids=str,
+)
+async def test_nobody_is_led_anywhere_else_and_trouble_breaks_nothing(
+    visitor: Visitor, path: str, monkeypatch: pytest.MonkeyPatch, where: str | Exception
+) -> None:
+    let_portal(monkeypatch, where)
+    answer = await visitor.post(f"{path}/portal")
+    assert answer.status_code == 200
+    assert "refresh" not in answer.headers
+    assert "cannot be opened right now. Nothing was changed." in answer.text
+    assert 'id="setup"' in answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from plugins.stripe.gateway.client import (
@@ -30,6 +31,7 @@ _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "payment_records": ("report_payment_attempt_canceled_async", {"canceled_at": 1}),
 }
 _CREATES: dict[str, dict[str, Any]] = {
+    "billing_portal.sessions": {},
     "customer_sessions": {"components": {"payment_element": {"enabled": True}}},
 }
 """What can neither be read nor changed: made for a customer that cannot exist."""
@@ -63,7 +65,7 @@ async def probe_write(key: Secret, settings: Settings, service: str, unknown_id:
     services = client_for(key, settings).v1
     if service in _CREATES:
         made = {**_CREATES[service], "customer": unknown_id}
-        return await _answered(lambda: getattr(services, service).create_async(made))
+        return await _answered(lambda: getattr(attrgetter(service)(services), "create_async")(made))  # noqa: B009 - a probe, not a call of a feature
     method, fields = _CHANGES.get(service, ("update_async", _LABEL))
     return await _answered(lambda: getattr(getattr(services, service), method)(unknown_id, fields))
 

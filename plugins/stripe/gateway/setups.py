@@ -1,4 +1,4 @@
-"""Setup intents: a customer agrees to a payment method for later."""
+"""Setup intents: a customer agrees to a payment method for later. And Stripe's own pages for the same."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ async def setups_of(account: Account, settings: Settings, **of: str) -> list[Raw
     page = await raw_page(account, settings, service="setup_intents", params=wanted)
     found: list[Raw] = page["data"]
     return found
+
+
+async def open_customer_portal(
+    account: Account, settings: Settings, *, customer: str, return_url: str
+) -> str:
+    """The address of Stripe's customer portal for one visit. Refused until it was set up in the account."""
+    portal = account_client(account, settings).v1.billing_portal
+    with translated_errors():
+        made = await portal.sessions.create_async({"customer": customer, "return_url": return_url})
+    return str(made.url)

@@ -12,6 +12,7 @@ from plugins.stripe.sandbox.challenges import page, returning_url
 from plugins.stripe.sandbox.errors import ApiError, Json
 from plugins.stripe.sandbox.expansion import lookup
 from plugins.stripe.sandbox.money import in_words
+from plugins.stripe.sandbox.objects.billing_portal import way_back
 from plugins.stripe.sandbox.objects.challenges import finish_challenge
 from plugins.stripe.sandbox.sandbox import Sandbox
 from plugins.stripe.sandbox.store.worlds import World
@@ -33,6 +34,8 @@ def show(sandbox: Sandbox, method: str, path: str, fields: dict[str, str]) -> Pa
         return _challenge(sandbox, method, rest, fields)
     if head == "invoices":
         return _invoice(sandbox, rest)
+    if head == "portal":
+        return _portal(sandbox, rest)
     if head == "receipts":
         return Page(html=_plain_page("Receipt", f"Receipt for {rest}."))
     if head == "microdeposits":
@@ -58,6 +61,15 @@ def _challenge(sandbox: Sandbox, method: str, intent_id: str, fields: dict[str, 
     if note.get("return_url"):
         return Page(303, location=returning_url(note["return_url"], intent, passed=passed))
     return Page(html=_plain_page("3-D Secure", "You can close this page now."))
+
+
+def _portal(sandbox: Sandbox, token: str) -> Page:
+    back = way_back(sandbox, token)
+    if back is None:
+        return _gone()
+    link = f'<p><a href="{escape(back, quote=True)}">Return to the merchant</a></p></html>'
+    words = "This page of the Stripe sandbox stands for the customer portal."
+    return Page(html=_plain_page("Customer portal", words).replace("</html>", link))
 
 
 def _holder(sandbox: Sandbox, object_id: str) -> tuple[World | None, Json | None]:

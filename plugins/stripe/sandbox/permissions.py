@@ -12,6 +12,7 @@ _RESOURCES = {
     "accounts": "accounts_kyc_basic",
     "balance": "balance",
     "balance_transactions": "balance_transaction_source",
+    "billing_portal": "customer_portal",
     "charges": "charge",
     "checkout": "checkout_session",
     "coupons": "coupon",

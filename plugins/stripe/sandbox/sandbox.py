@@ -39,6 +39,8 @@ class Sandbox:
         self.recent_calls: collections.deque[Json] = collections.deque(maxlen=200)
         self.customer_sessions: dict[str, Json] = {}
         """Client secret -> world, customer and features, for the Payment Element alone; lost at a restart."""
+        self.portal_sessions: dict[str, str] = {}
+        """Token of the customer portal -> the way back; lost at a restart."""
         self.changes = 0
         self._watch()
 
@@ -69,6 +71,7 @@ class Sandbox:
         self.calls.clear()
         self.recent_calls.clear()
         self.customer_sessions.clear()
+        self.portal_sessions.clear()
         self._watch()
         self._changed()
 

@@ -6,12 +6,30 @@ from plugins.stripe.domain.agreements import METHOD_KEY, agreement_in, newest
 from plugins.stripe.domain.declines import customer_texts
 from plugins.stripe.domain.events import Follow
 from plugins.stripe.gateway import reads
-from plugins.stripe.gateway.setups import create_setup, setups_of
-from plugins.stripe.rights import SETUP_FEATURE, SUBSCRIPTIONS_FEATURE
+from plugins.stripe.gateway.setups import create_setup, open_customer_portal, setups_of
+from plugins.stripe.rights import PORTAL_FEATURE, SETUP_FEATURE, SUBSCRIPTIONS_FEATURE
 from plugins.stripe.services.payments import TEST_CARD, form_csp, script_of
 from plugins.stripe.services.subscription_changes import ENDED
 from plugins.stripe.services.turns import refresh_object
-from portal.sdk import Account, Conflict, PaymentStart, PayPage, Settings, connection, current_settings
+from portal.sdk import (
+    Account,
+    AccountOption,
+    Conflict,
+    PaymentStart,
+    PayPage,
+    Settings,
+    connection,
+    current_settings,
+)
+
+OFFER_PORTAL = AccountOption(
+    "offer_customer_portal",
+    "Offer Stripe's customer portal",
+    "On the page where customers change how a subscription is paid, a button leads to Stripe's own pages. "
+    "Set them up first in Stripe under Settings, Billing, Customer portal: there you also choose what "
+    "customers may do.",
+)
+PORTAL_HOST = "https://billing.stripe.com"
 
 
 class SubscriptionEnded(Conflict):
@@ -34,7 +52,7 @@ def method_page(account: Account, settings: Settings) -> PayPage | None:
         },
         scripts=(script, "plugins/stripe/method.js"),
         csp=form_csp(sandbox),
-        hosted_on=(sandbox,) if sandbox else (),
+        hosted_on=(sandbox or PORTAL_HOST,),
     )
 
 
@@ -53,6 +71,16 @@ async def start_method(account: Account, subscription: str, settings: Settings) 
     )
     key = account.credentials["publishable_key"].reveal()
     return PaymentStart({"publishable_key": key, "client_secret": secret})
+
+
+def portal_offered(account: Account) -> bool:
+    """Whether an admin wants it and the key allows it."""
+    return bool(account.options.get(OFFER_PORTAL.name)) and account.can(PORTAL_FEATURE)
+
+
+async def customer_portal(account: Account, customer: str, return_url: str, settings: Settings) -> str:
+    """Where this customer sees to their methods at Stripe, for one visit."""
+    return await open_customer_portal(account, settings, customer=customer, return_url=return_url)
 
 
 async def refresh_method(account: Account, subscription: str) -> None:

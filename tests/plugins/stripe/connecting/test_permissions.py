@@ -19,6 +19,7 @@ from tests.plugins.stripe.connecting.conftest import ContextOf
 NAMES = {
     "accounts": "rak_accounts_kyc_basic",
     "balance": "rak_balance",
+    "billing_portal.sessions": "rak_customer_portal",
     "credit_notes": "rak_credit_note",
     "customer_sessions": "rak_customer_session",
     "customers": "rak_customer",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import httpx
 import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.domain.agreements import METHOD_KEY
-from plugins.stripe.gateway.client import PermissionMissing
+from plugins.stripe.gateway.client import CallRefused, PermissionMissing
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services import methods
 from plugins.stripe.services.publishing import run_sync_task
@@ -144,10 +145,10 @@ async def test_a_setup_that_did_not_succeed_or_is_about_something_else_has_no_ef
     customer = str(world.stripe.subscriptions.retrieve(subscription).customer)
     automatic = {"enabled": True, "allow_redirects": "never"}
     wanted: Any = {"customer": customer, "confirm": True, "automatic_payment_methods": automatic}
-    world.stripe.setup_intents.create({**wanted, "payment_method": "pm_card_visa"})
-    waiting = world.stripe.setup_intents.create(
-        {**wanted, "payment_method": "pm_card_threeDSecure2Required", "metadata": {METHOD_KEY: subscription}}
-    )
+    wanted["payment_method"] = "pm_card_visa"
+    world.stripe.setup_intents.create(wanted)
+    wanted |= {"payment_method": "pm_card_threeDSecure2Required", "metadata": {METHOD_KEY: subscription}}
+    waiting = world.stripe.setup_intents.create(wanted)
     assert waiting.status == "requires_action"
     await process_all(await take_in(world.account, world.stripe))
     await methods.refresh_method(await load_account(world.account.id), subscription)
@@ -191,3 +192,23 @@ async def test_the_customers_default_is_what_is_charged_where_the_subscription_n
     world.stripe.subscriptions.update(subscription, {"default_payment_method": own})
     await world.refresh(f"subscription:{subscription}")
     assert await value("SELECT method_external_id FROM subscription") == own
+
+
+async def test_stripes_own_pages_open_where_an_admin_offers_them_and_lead_back(world: World) -> None:
+    subscription = await planted_subscription(world)
+    customer = str(world.stripe.subscriptions.retrieve(subscription).customer)
+    account = await load_account(world.account.id)
+    assert not methods.portal_offered(account)
+    await value("UPDATE connected_account SET options = $1::jsonb", '{"offer_customer_portal": true}')
+    account = await load_account(world.account.id)
+    assert methods.portal_offered(account)
+    back = "http://testserver.local/method/token"
+    where = await methods.customer_portal(account, customer, back, current_settings())
+    assert where.startswith(f"{world.sandbox.url}/_sandbox/portal/")
+    async with httpx.AsyncClient() as http:
+        assert f'href="{back}"' in (await http.get(where)).text
+        assert (await http.get(f"{world.sandbox.url}/_sandbox/portal/another")).status_code == 404
+    refusal = "your test mode default configuration has not been created."
+    world.sandbox.add_fault(match="POST /v1/billing_portal/sessions", status=400, message=refusal, times=1)
+    with pytest.raises(CallRefused, match="has not been created"):
+        await methods.customer_portal(account, customer, back, current_settings())
