@@ -10,6 +10,7 @@ from e2e.mails import written
 from e2e.people import LIVE_MILLISECONDS, Admin, card_form
 from e2e.portals import RunningPortal
 from e2e.stripe_control import StripeControl
+from e2e.tables import rows
 from e2e.test_subscriptions import eventually, opened, subscribed
 
 DECLINED = "4000000000009995"
@@ -91,6 +92,26 @@ def test_with_its_script_blocked_the_page_says_that_nothing_was_changed(
         timeout=LIVE_MILLISECONDS
     )
     expect(customer.locator("#card")).to_contain_text("Nothing was changed.")
+    complaints.clear()
+
+
+def test_stripes_own_pages_open_where_they_are_offered_and_lead_back(
+    admin: Admin, customer: Page, complaints: list[str]
+) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    subscribed(stripe, "Wonka Sweets")
+    page = opened(admin, "Wonka Sweets")
+    offered = """UPDATE connected_account SET options = options || '{"offer_customer_portal": true}'"""
+    rows(admin.portal, offered)
+    press(page, "method-new", "Make link")
+    expect(page.locator("#method-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    customer.goto(page.locator("#method-link").inner_text())
+    customer.get_by_role("button", name="Manage at Stripe").click()
+    expect(customer.get_by_role("heading", name="Customer portal")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    assert customer.url.startswith(admin.portal.sandbox_url)
+    customer.get_by_role("link", name="Return to the merchant").click()
+    expect(customer.get_by_role("heading", name="Update payment method")).to_be_visible()
+    assert [said for said in complaints if "CSP" in said or "Content Security" in said] == []
     complaints.clear()
 
 

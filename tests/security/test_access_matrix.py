@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from litestar import Litestar
 
+from portal.audit.services import SYSTEM
 from portal.database.transaction import connection
 from portal.security.headers import RouteClass
+from portal.subscriptions.method_links import renew_link
+from tests.exchange import facts as make_facts
+from tests.exchange.facts import apply
 from tests.security.conftest import SECRETS, Ground, Planted
 from tests.security.walks import calls, make, of_class, told
 from tests.visitors import Visitor
@@ -75,6 +79,23 @@ async def test_the_pay_page_tells_no_address_nor_a_providers_id_even_of_its_own_
             assert not [word for word in (address, external, customer, *SECRETS) if word in said], call
 
 
+async def test_a_link_to_change_a_method_opens_its_own_page_and_not_a_word_of_any_invoice(
+    visitor: Visitor, app: Litestar, ground: Ground
+) -> None:
+    await apply(ground.account, make_facts.product(), make_facts.plan(), make_facts.subscription())
+    async with connection() as held:
+        subscription_id = await held.fetchval("SELECT id FROM subscription")
+    token = (await renew_link(subscription_id, actor=SYSTEM)).rpartition("/")[2]
+    foreign = (*ground.ours.words, *ground.theirs.words, *SECRETS, "sub_1", "cus_1", "ap@initech.example")
+    opened = set()
+    for call in of_class(app, RouteClass.PAY, ids(ground.ours, token=token)):
+        answer = await make(visitor, call, query=f"?invoice={ground.ours.id}&token={ground.ours.token}")
+        assert not [word for word in foreign if word in told(answer)], call
+        if answer.status_code == 200 and "x-pay-state" in answer.headers:
+            opened.add(call.template.partition("{")[0] if answer.headers["x-pay-state"] != "expired" else "")
+    assert opened - {""} == {"/method/"}
+
+
 async def test_who_may_read_changes_nothing_and_sees_no_secret(
     viewer: Visitor, app: Litestar, ground: Ground
 ) -> None:
@@ -128,14 +149,25 @@ SESSION_ALONE = {"/sign-out"}
 """It reads no form, and changes the caller's own session alone."""
 
 
-@pytest.mark.parametrize("walked", ["", "/card", "/return", "/invoice.pdf", "/receipt.pdf"])
+@pytest.mark.parametrize(
+    "walked",
+    [
+        "pay/{}",
+        "pay/{}/card",
+        "pay/{}/return",
+        "pay/{}/invoice.pdf",
+        "pay/{}/receipt.pdf",
+        "method/{}",
+        "method/{}/return",
+    ],
+)
 async def test_numbers_in_the_place_of_a_token_are_answered_alike(
     visitor: Visitor, ground: Ground, walked: str
 ) -> None:
     await visitor.token()
     answers = set()
     for number in range(1, 31):
-        answer = await visitor.get(f"/pay/{number}{walked}")
+        answer = await visitor.get(f"/{walked.format(number)}")
         answers.add((answer.status_code, answer.text.replace(f"/pay/{number}/", "/pay/N/")))
     assert len(answers) == 1
     assert answers.pop()[0] == 404

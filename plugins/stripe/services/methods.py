@@ -32,12 +32,6 @@ OFFER_PORTAL = AccountOption(
 PORTAL_HOST = "https://billing.stripe.com"
 
 
-class SubscriptionEnded(Conflict):
-    """There is nothing to be paid with another method."""
-
-    code = "SUBSCRIPTION_ENDED"
-
-
 def method_page(account: Account, settings: Settings) -> PayPage | None:
     """The form's partial and scripts; None: the key lacks a right that it needs."""
     if not (account.can(SETUP_FEATURE) and account.can(SUBSCRIPTIONS_FEATURE)):
@@ -60,12 +54,12 @@ async def start_method(account: Account, subscription: str, settings: Settings) 
     """The publishable key and the client secret of a new setup intent for the subscription's customer.
 
     Raises:
-        SubscriptionEnded: it is charged to nothing any more; the portal's row is brought up to date first.
+        Conflict: it has ended and is charged to nothing any more; the portal's row is brought up to date first.
     """
     raw = await reads.retrieve_subscription(account, settings, subscription, with_products=False)
     if raw["status"] in ENDED:
         await refresh_object(account, Follow.SUBSCRIPTION, subscription)
-        raise SubscriptionEnded("This subscription has ended.")
+        raise Conflict("This subscription has ended.")
     secret = await create_setup(
         account, settings, customer=str(raw["customer"]["id"]), metadata={METHOD_KEY: subscription}
     )
