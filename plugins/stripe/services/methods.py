@@ -54,7 +54,7 @@ async def start_method(account: Account, subscription: str, settings: Settings) 
     """The publishable key and the client secret of a new setup intent for the subscription's customer.
 
     Raises:
-        Conflict: it has ended and is charged to nothing any more; the portal's row is brought up to date first.
+        Conflict: it has ended; the portal's row is brought up to date first.
     """
     raw = await reads.retrieve_subscription(account, settings, subscription, with_products=False)
     if raw["status"] in ENDED:
