@@ -11,6 +11,7 @@ from portal.errors import NotFound
 KEYS = (
     ("customer_link", "customer"),
     ("subscription", "customer"),
+    ("subscription_order", "customer"),
     ("invoice", "customer"),
     ("customer_apart", "customer"),
     ("customer_apart", "other"),
