@@ -156,12 +156,13 @@ RIGHTS = (
         "Subscriptions",
         "Write",
         "subscriptions",
-        "Subscriptions are shown, cancelled and paused from here",
+        "Subscriptions are shown, started, cancelled and paused from here",
         "subscriptions cannot be shown or changed here, and nobody can tell before a disconnect how many "
         "keep charging",
         calls=(
             "subscription_items.list",
             "subscriptions.cancel",
+            "subscriptions.create",
             "subscriptions.list",
             "subscriptions.resume",
             "subscriptions.retrieve",

@@ -24,6 +24,7 @@ KINDS = {
     "collect_invoice": "Charge the customer's saved method",
     "send_refund": "Refund",
     "send_credit": "Credit",
+    "start_subscription": "Start a subscription",
 }
 RETRIED = TOLD_ON_INVOICE | {
     "push_customer",
@@ -31,6 +32,7 @@ RETRIED = TOLD_ON_INVOICE | {
     "use_method",
     "send_refund",
     "send_credit",
+    "start_subscription",
 }
 """Each looks first at what an earlier attempt may have done."""
 
@@ -47,7 +49,7 @@ class Unsent:
     name: str
     href: str
     wanted: bool
-    """Whether anybody still waits for it: a refund or credit that was refused is over, and asked for anew."""
+    """Whether anybody still waits for it: what was refused to an order is over, and asked for anew."""
 
     @property
     def words(self) -> str:
@@ -107,15 +109,17 @@ _UNSENT = """
 SELECT t.id, t.kind, t.state, t.error, coalesce(t.finished_at, t.created_at) AS at,
        coalesce(i.number, c.name, s.external_id, '') AS name,
        CASE WHEN i.id IS NOT NULL THEN '/invoices/' || i.id
+            WHEN o.id IS NOT NULL THEN '/subscriptions/orders/' || o.id
             WHEN c.id IS NOT NULL THEN '/customers/' || c.id
             WHEN s.id IS NOT NULL THEN '/subscriptions/' || s.id ELSE '' END AS href,
-       coalesce(r.status = 'requested', d.status = 'requested', true) AS wanted
+       coalesce(r.status = 'requested', d.status = 'requested', o.status = 'asked', true) AS wanted
 FROM sync_task t
 LEFT JOIN refund r ON t.kind = 'send_refund' AND r.id = t.subject_id
 LEFT JOIN credit d ON t.kind = 'send_credit' AND d.id = t.subject_id
 LEFT JOIN invoice i ON i.id = CASE WHEN t.kind = ANY ($2::text[]) THEN t.subject_id
                                    ELSE coalesce(r.invoice, d.invoice) END
-LEFT JOIN customer c ON t.kind = 'push_customer' AND c.id = t.subject_id
+LEFT JOIN subscription_order o ON t.kind = 'start_subscription' AND o.id = t.subject_id
+LEFT JOIN customer c ON c.id = CASE WHEN t.kind = 'push_customer' THEN t.subject_id ELSE o.customer END
 LEFT JOIN subscription s ON t.kind IN ('change_subscription', 'use_method') AND s.id = t.subject_id
 WHERE t.account = $1 AND t.state IN ('failed', 'unknown') ORDER BY t.id DESC LIMIT $3
 """

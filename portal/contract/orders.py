@@ -65,6 +65,27 @@ class CustomerChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionOrder:
+    """A subscription that somebody here wants to start."""
+
+    id: int
+    key: str
+    """Names this order of this installation, as that of a refund does."""
+    external_id: str | None
+    """The provider's id, once there is one: nothing is sent then."""
+    status: str
+    """`asked`, `made` or `refused`."""
+    plan_external_id: str
+    quantity: int
+    """Means nothing where the plan is billed by use."""
+    trial_days: int
+    customer_id: int
+    customer_key: str
+    customer_name: str
+    customer_email: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionWish:
     """What somebody here wants of a subscription; an empty `wish`: nothing any more."""
 

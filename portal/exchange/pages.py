@@ -27,6 +27,7 @@ from portal.exchange.readings import ELSEWHERE, Applied, apply_facts, facts_of
 from portal.invoices import bulk as invoices
 from portal.invoices.imports import NewInvoice
 from portal.subscriptions import bulk as subscriptions
+from portal.subscriptions.first_payments import open_first_payments
 from portal.sync.differences import open_among
 
 logger = logging.getLogger("portal.work")
@@ -195,6 +196,7 @@ async def _add(held: Connection, source: Source, found: _Sorted) -> dict[str, Ap
                 results[reading.key] = Applied(invoice_id=made[new.seen.external_id], created=True)
             else:
                 found.singly.append(reading)
+        await open_first_payments(held, source, [new.seen for _, new in found.new_invoices])
     await subscriptions.add_subscriptions(held, source, facts_of(facts, SubscriptionSeen))
     return results
 

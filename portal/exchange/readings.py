@@ -36,6 +36,7 @@ from portal.invoices.facts import apply_invoice_facts
 from portal.invoices.imports import apply_invoice_seen, closed_by
 from portal.subscriptions.facts import apply_plan_seen, apply_product_seen, apply_subscription_seen
 from portal.subscriptions.methods import apply_method_agreed
+from portal.subscriptions.first_payments import open_first_payments, tell_of_bills
 from portal.sync.differences import Difference, close_differences, note_difference
 
 ELSEWHERE = (
@@ -85,6 +86,10 @@ async def apply_facts(held: Connection, source: Source, reading: Reading, *, fou
             compared = await compare_copy(held, source, applied.invoice_id, published, found_by=found_by)
             applied.differing += compared.differing
             applied.reported = compared.reported
+    bills = facts_of(reading.facts, InvoiceSeen)
+    await open_first_payments(held, source, bills)
+    if applied.words:
+        await tell_of_bills(held, source, bills)
     await _apply_rest(held, source, about, applied)
     return applied
 

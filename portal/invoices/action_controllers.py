@@ -24,7 +24,7 @@ from portal.invoices.closing import mark_uncollectible, record_offline_payment, 
 from portal.invoices.collecting import request_collection
 from portal.invoices.credits import request_credit
 from portal.invoices.effects import credit_effect, payment_effect, refund_effect
-from portal.invoices.links import change_link_end, regenerate_pay_link
+from portal.invoices.links import RENEWED, change_link_end, regenerate_pay_link
 from portal.invoices.views import Subject, read_subject
 from portal.money import Money
 from portal.web.guards import require_role
@@ -77,6 +77,7 @@ UNCOLLECTIBLE = Question(
     "uncollectible", "uncollectible", "Mark as uncollectible", "invoices/actions/_uncollectible.html"
 )
 COLLECT = Question("collect", "collect", "Retry payment now", "invoices/actions/_collect.html")
+FIRST_LINK = Question("link", "new-link", "Make pay link", "invoices/actions/_new_link.html")
 NEW_LINK = Question("link", "new-link", "Regenerate pay link", "invoices/actions/_new_link.html")
 LINK_END = Question(
     "link",
@@ -218,21 +219,21 @@ async def collect(request: PortalRequest, invoice_id: FromPath[int]) -> Response
 
 @get("/invoices/{invoice_id:int}/new-link", guards=ADMIN)
 async def ask_new_link(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
-    """The question before the pay link is replaced."""
-    return await ask(request, invoice_id, NEW_LINK)
+    """The question before the pay link is replaced, or made for what was made at the provider."""
+    there = (await read_subject(request, invoice_id)).invoice.pay_link_expires_at
+    return await ask(request, invoice_id, NEW_LINK if there else FIRST_LINK)
 
 
 @post("/invoices/{invoice_id:int}/new-link")
 async def renew_link(request: PortalRequest, invoice_id: FromPath[int]) -> Response[Any]:
-    """Replace the pay link."""
+    """Replace the pay link, or make the first one."""
     sent = await read_sent(request, invoice_id, NEW_LINK)
 
-    async def act(_: Subject) -> int:
+    async def act(subject: Subject) -> int:
         await regenerate_pay_link(invoice_id, person_actor(request))
-        return 0
+        return int(subject.invoice.pay_link_expires_at is not None)
 
-    done = _done("New pay link made. The old one does not work any more.")
-    return await act_once(sent, act, done=done)
+    return await act_once(sent, act, done=lambda replaced, _: RENEWED if replaced else "Pay link made.")
 
 
 @get("/invoices/{invoice_id:int}/link-end", guards=ADMIN)

@@ -37,6 +37,8 @@ class Situation:
     provider: str = ""
     made_there: bool = False
     """Whether the invoice was made at the provider, and is only followed here."""
+    paid_here: bool = False
+    """Whether it can have a pay link though it was made there: a subscription bills it."""
     connected: bool = True
     """Whether the connection with the provider still stands."""
     copied: bool = False
@@ -91,12 +93,19 @@ def actions_for(now: Situation, role: Role) -> InvoiceActions:
         finalise=draft and here and now.has_lines,
         collect=now.made_there and now.collected and now.connected,
         duplicate=here,
-        link=here and now.status not in WITHOUT_LINK,
+        link=_may_have_link(now),
         retry=now.failed,
         see_reasons=True,
         absent=tuple(_reasons(now, offered)),
         **offered,
     )
+
+
+def _may_have_link(now: Situation) -> bool:
+    """Of what was made at the provider only while it is owed: before that nobody made a link."""
+    if now.made_there:
+        return now.paid_here and now.status in PAYABLE
+    return now.status not in WITHOUT_LINK
 
 
 def _money_actions(now: Situation) -> dict[str, bool]:
@@ -152,7 +161,11 @@ def _of_refund(now: Situation, missing: dict[str, str]) -> list[str]:
 
 
 def _of_origin(now: Situation) -> list[str]:
-    return [f"It was made in {now.provider}: its pay link is there, too."] if now.made_there else []
+    if not now.made_there:
+        return []
+    if now.paid_here:
+        return [f"It was made in {now.provider}."]
+    return [f"It was made in {now.provider}: its pay link is there, too."]
 
 
 def _listed(words: dict[str, str]) -> str:

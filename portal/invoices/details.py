@@ -200,6 +200,11 @@ class InvoiceDetail:
         return self.provider if self.origin == "provider" else ""
 
     @property
+    def paid_here(self) -> bool:
+        """Whether it can have a pay link: ours, and what a subscription bills."""
+        return self.origin == "portal" or self.subscription_external_id is not None
+
+    @property
     def collection_failed(self) -> bool:
         """Whether the provider tried to collect what is still owed."""
         owed = self.status in (InvoiceStatus.OPEN, InvoiceStatus.PARTLY_PAID)

@@ -17,6 +17,7 @@ from portal.security.sealing import seal
 from portal.security.tokens import Purpose, hash_token, new_token
 
 CUSTOMER = Actor("customer", "", "Customer")
+RENEWED = "New pay link made. The old one does not work any more."
 BY_MERCHANT = "merchant"
 """In the address's query: who opens it wants to see what the customer sees, and is not the customer."""
 
@@ -30,20 +31,26 @@ async def regenerate_pay_link(invoice_id: int, actor: Actor) -> None:
     """
     async with transaction() as tx:
         row = await _lock_linked(tx.connection, invoice_id)
-        token = new_token()
-        await tx.connection.execute(
-            """
-            UPDATE invoice SET pay_token_hash = $2, sealed_pay_token = $3, pay_link_opened_at = NULL,
-                   pay_link_expires_at =
-                       now() + (SELECT make_interval(days => pay_link_days::int) FROM organisation)
-            WHERE id = $1
-            """,
-            invoice_id,
-            hash_token(token, Purpose.PAY_LINK),
-            seal(Secret(token), context=("invoice", str(invoice_id), row.mode.value, "pay_link")),
-        )
-        words = "New pay link made. The old one does not work any more."
+        before = await _link_end(tx.connection, invoice_id)
+        await store_pay_link(tx.connection, invoice_id, row.mode)
+        words = "Pay link made." if before is None else RENEWED
         await note_on(tx.connection, row, actor, what=("invoice.link_renewed", words), details={})
+
+
+async def store_pay_link(held: Connection, invoice_id: int, mode: Mode) -> None:
+    """Give the invoice a new token inside the caller's transaction, which knows that it may have one."""
+    token = new_token()
+    await held.execute(
+        """
+        UPDATE invoice SET pay_token_hash = $2, sealed_pay_token = $3, pay_link_opened_at = NULL,
+               pay_link_expires_at =
+                   now() + (SELECT make_interval(days => pay_link_days::int) FROM organisation)
+        WHERE id = $1
+        """,
+        invoice_id,
+        hash_token(token, Purpose.PAY_LINK),
+        seal(Secret(token), context=("invoice", str(invoice_id), mode.value, "pay_link")),
+    )
 
 
 async def change_link_end(invoice_id: int, ends_at: datetime, *, actor: Actor) -> None:
@@ -61,9 +68,9 @@ async def change_link_end(invoice_id: int, ends_at: datetime, *, actor: Actor) -
         raise InvalidInput({"expires_on": f"A pay link works for at most {LONGEST_LINK} days."})
     async with transaction() as tx:
         row = await _lock_linked(tx.connection, invoice_id)
-        before = await tx.connection.fetchval(
-            "SELECT pay_link_expires_at FROM invoice WHERE id = $1", invoice_id
-        )
+        before = await _link_end(tx.connection, invoice_id)
+        if before is None:
+            raise Conflict("This invoice has no pay link yet.", hint="Make one.")
         await tx.connection.execute(
             "UPDATE invoice SET pay_link_expires_at = $2 WHERE id = $1", invoice_id, ends_at
         )
@@ -104,6 +111,21 @@ async def _lock_linked(held: Connection, invoice_id: int) -> Owed:
     row = await lock_owed(held, invoice_id)
     if row.invoice.status in WITHOUT_LINK:
         raise Conflict(f"An invoice that is {shown(row.invoice.status)} has no pay link.")
-    if await held.fetchval("SELECT origin FROM invoice WHERE id = $1", invoice_id) != "portal":
+    if not await held.fetchval(_IS_PAID_HERE, invoice_id):
         raise Conflict("This invoice is paid where it was made.")
     return row
+
+
+async def _link_end(held: Connection, invoice_id: int) -> datetime | None:
+    """Until when the present link works or worked; None: there never was one."""
+    end: datetime | None = await held.fetchval(
+        "SELECT pay_link_expires_at FROM invoice WHERE id = $1", invoice_id
+    )
+    return end
+
+
+_IS_PAID_HERE = """
+SELECT origin = 'portal' OR (subscription_external_id IS NOT NULL AND account IS NOT NULL)
+FROM invoice WHERE id = $1
+"""
+"""Ours, and what a subscription bills: its payment is the invoice's own, wherever it is made."""

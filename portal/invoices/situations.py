@@ -78,6 +78,7 @@ def situation_of(invoice: InvoiceDetail, around: Surroundings) -> Situation:
         status=invoice.status,
         provider=invoice.provider,
         made_there=bool(invoice.made_in),
+        paid_here=invoice.paid_here,
         connected=around.connected,
         copied=invoice.external_id is not None,
         refundable=bool(around.refundable),

@@ -8,10 +8,11 @@ from portal.audit.services import SYSTEM
 from portal.documents.services import invoice_pdf, receipt_pdf
 from portal.errors import NotFound
 from portal.invoices.links import regenerate_pay_link
+from portal.invoices.services import pay_link
 from portal.mail.claims import ClaimedMail
 from portal.mail.letters import Attachment, Letter
 from portal.mail.services import NoLongerTrue
-from portal.messages.matters import Matter, facts_of, kinds_by_hand, link_of, read_matter, why_not_by_itself
+from portal.messages.matters import Matter, facts_of, kinds_by_hand, read_matter, why_not_by_itself
 from portal.messages.texts import Kind, write_letter
 from portal.settings import current_settings
 
@@ -41,7 +42,8 @@ async def compose(mail: ClaimedMail) -> Letter:
 async def _renew_expired_link(matter: Matter) -> None:
     """Nobody is sent to a page that says that the link has expired."""
     invoice = matter.invoice
-    if invoice.account_id and not invoice.made_in and invoice.owed and not await link_of(invoice):
+    had_one = invoice.pay_link_expires_at is not None and invoice.paid_here
+    if invoice.account_id and had_one and invoice.owed and not await pay_link(invoice.id):
         await regenerate_pay_link(invoice.id, SYSTEM)
 
 

@@ -68,9 +68,9 @@ async def facts_of(matter: Matter, *, words: str = "") -> Facts:
 
 
 async def link_of(invoice: InvoiceDetail) -> str:
-    """Where it can be paid now: our page, or the provider's for what was made there. Empty: nowhere."""
+    """Where it can be paid now: our page, else the provider's for what was made there. Empty: nowhere."""
     if invoice.made_in:
-        return invoice.hosted_url
+        return await pay_link(invoice.id) or invoice.hosted_url
     return (await pay_link(invoice.id) or "") if invoice.account_id else ""
 
 

@@ -70,6 +70,6 @@ async def _wrote_often(held: Connection, address: str) -> bool:
 _EXPIRED = """
 SELECT i.mode, i.pay_link_expires_at AS expired_at, c.email
 FROM invoice i JOIN customer c ON c.id = i.customer
-WHERE i.id = $1 AND i.pay_link_expires_at <= now() AND i.origin = 'portal' AND c.email <> ''
+WHERE i.id = $1 AND i.pay_link_expires_at <= now() AND c.email <> ''
 FOR UPDATE OF i
 """

@@ -59,6 +59,7 @@ from portal.contract.orders import (
     MethodWish,
     OutsidePayment,
     RefundOrder,
+    SubscriptionOrder,
     SubscriptionWish,
 )
 from portal.contract.payables import PayableInvoice, PayableLine, PaymentStart, PayPage
@@ -86,6 +87,7 @@ from portal.money import Money
 from portal.payments.orders import credit_order, outside_payments, refund_order
 from portal.settings import LOOPBACK, Settings, current_settings
 from portal.subscriptions.methods import method_wish
+from portal.subscriptions.orders import subscription_order
 from portal.subscriptions.services import wished_change
 from portal.sync.budgets import background_calls, note_slow_down, take_call
 from portal.sync.claiming import Task, renew_key
@@ -172,6 +174,7 @@ __all__ = [
     "SidesDiffer",
     "StoredEvent",
     "Subject",
+    "SubscriptionOrder",
     "SubscriptionSeen",
     "SubscriptionWish",
     "Task",
@@ -195,6 +198,7 @@ __all__ = [
     "renew_key",
     "run_event",
     "run_task",
+    "subscription_order",
     "take_call",
     "tell_providers",
     "transaction",

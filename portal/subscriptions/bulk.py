@@ -17,6 +17,7 @@ from portal.subscriptions.facts import (
     plan_values,
     subscription_values,
 )
+from portal.subscriptions.first_payments import keep_order
 
 Seen = ProductSeen | PlanSeen | SubscriptionSeen
 _TABLES: Mapping[type[Seen], str] = {
@@ -26,12 +27,21 @@ _TABLES: Mapping[type[Seen], str] = {
 }
 
 
+_ORDERED = """
+, EXISTS (SELECT FROM subscription_order o
+           WHERE o.account = t.account AND o.external_id = t.external_id) AS ordered
+"""
+"""Whether an order is known to have led to it."""
+
+
 async def known_rows(held: Connection, source: Source, facts: Sequence[Seen]) -> dict[str, Any]:
     """The rows of these objects, all of one kind, by the provider's ids."""
     if not facts:
         return {}
+    kind = type(facts[0])
+    more = _ORDERED if kind is SubscriptionSeen else ""
     rows = await held.fetch(
-        f"SELECT * FROM {_TABLES[type(facts[0])]} WHERE account = $1 AND external_id = ANY($2::text[])",  # noqa: S608 - names of ours
+        f"SELECT t.*{more} FROM {_TABLES[kind]} t WHERE account = $1 AND external_id = ANY($2::text[])",  # noqa: S608 - names of ours
         source.account_id,
         [fact.external_id for fact in facts],
     )
@@ -50,7 +60,8 @@ def says_nothing_new(row: Mapping[str, Any], fact: Seen) -> bool:
             return tuple(row[name] for name in PLAN_COLUMNS) == plan_values(fact)
         case SubscriptionSeen():
             stands = all(row[name] == value for name, value in subscription_values(fact).items())
-            return stands and not row["wish"] and not row["wish_method_external_id"]
+            wished = row["wish"] or row["wish_method_external_id"]
+            return stands and not wished and (fact.order_id is None or row["ordered"])
 
 
 async def add_products(held: Connection, source: Source, facts: Sequence[ProductSeen]) -> None:
@@ -77,6 +88,7 @@ async def add_subscriptions(held: Connection, source: Source, facts: Sequence[Su
     names = await plan_names(held, source.account_id, [fact.plan_external_id for fact in facts])
     for fact in facts:
         if fact.external_id in added:
+            await keep_order(held, source, fact)
             source.note(
                 ("subscription.created", created_words(names, fact)),
                 ("subscription", added[fact.external_id]),

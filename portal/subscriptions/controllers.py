@@ -11,12 +11,14 @@ from portal.contract.facts import Mode
 from portal.subscriptions.action_controllers import routes as action_routes
 from portal.subscriptions.filters import SubscriptionFilter, Tab, read_filter
 from portal.subscriptions.live_controllers import stream_subscription
+from portal.subscriptions.orders import open_orders
 from portal.subscriptions.plans import Kind, PlanFilter, list_plans, read_plan_filter
 from portal.subscriptions.queries import count_subscriptions, list_subscriptions
+from portal.subscriptions.start_controllers import routes as start_routes
 from portal.subscriptions.views import subscription_context
 from portal.web.keysets import read_cursor
 from portal.web.navigation import NavEntry
-from portal.web.request import PortalRequest
+from portal.web.request import PortalRequest, Role
 from portal.web.responses import page, redirect
 
 
@@ -28,6 +30,7 @@ async def show_list(request: PortalRequest, page_at: FromQuery[str] = "") -> Res
     if not request.by_htmx and "" in request.query_params.values():
         # A form sends its empty fields, too; each state of the list has one address.
         return redirect(request, wanted.href())
+    may_start = request.user.role.covers(Role.ADMIN)
     answer = page(
         request,
         "subscriptions/list.html",
@@ -38,6 +41,8 @@ async def show_list(request: PortalRequest, page_at: FromQuery[str] = "") -> Res
         counts=await count_subscriptions(wanted.mode),
         modes=_modes(wanted) if wanted.mode and request.visit.has_test else [],
         connected=request.visit.mode is not None,
+        orders=await open_orders(wanted.mode) if may_start else [],
+        may_start=may_start,
     )
     if request.source.startswith("form"):
         answer.headers["HX-Replace-Url"] = wanted.href()
@@ -74,5 +79,5 @@ def _modes(wanted: SubscriptionFilter | PlanFilter) -> list[tuple[str, str, Mode
     return [(mode.value.capitalize(), wanted.in_mode(mode).href(), mode) for mode in (Mode.LIVE, Mode.TEST)]
 
 
-routes = [show_list, show_plans, show_subscription, stream_subscription, *action_routes]
+routes = [show_list, show_plans, show_subscription, stream_subscription, *action_routes, *start_routes]
 nav = [NavEntry("Subscriptions", "/subscriptions", "repeat", order=30)]

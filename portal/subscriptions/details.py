@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from portal.contract.facts import Mode
@@ -21,6 +21,8 @@ from portal.subscriptions.statuses import Price, Standing, monthly_share
 INVOICES_SHOWN = 25
 METHODS_SHOWN = 5
 TRIES_SHOWN = 20
+FIRST_PAYMENT = timedelta(hours=23)
+"""So long the first payment may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class SubscriptionDetail:
     def name(self) -> str:
         """What people call it."""
         return f"{self.plan} for {self.customer_name}"
+
+    @property
+    def first_payment_until(self) -> datetime:
+        """When one that is incomplete ends unpaid."""
+        return self.started_at + FIRST_PAYMENT
 
     @property
     def share(self) -> Money | None:

@@ -11,6 +11,7 @@ from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
 from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
 from portal.subscriptions.methods import end_method_wish
+from portal.subscriptions.first_payments import keep_order
 from portal.subscriptions.rules import Shown, is_granted, plain
 from portal.web.live import announce
 
@@ -82,7 +83,8 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     )
     seen = subscription_values(fact)
     if before is not None and not (changed := [name for name in seen if before[name] != seen[name]]):
-        return Step(await _end_wishes(held, before, fact))
+        said = [await _end_wishes(held, before, fact), await keep_order(held, source, fact)]
+        return Step(" ".join(words for words in said if words))
     customer = ProviderCustomer(fact.customer_external_id, fact.customer_name, fact.customer_email)
     customers = await customers_of(held, source, [customer])
     stored = await held.fetchrow(
@@ -96,6 +98,7 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     words = created_words(names, fact) if before is None else _changed_words(names, before, fact, changed)
     action = "subscription.created" if before is None else "subscription.changed"
     source.note((action, words), ("subscription", stored["id"]), {"external_id": fact.external_id})
+    await keep_order(held, source, fact)
     await announce(held, f"subscription:{stored['id']}")
     return Step(words, new=before is None)
 

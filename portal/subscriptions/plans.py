@@ -108,12 +108,12 @@ def _row(row: Mapping[str, Any]) -> PlanRow:
     )
 
 
-_IS_SOLD = "(p.active AND coalesce(d.active AND NOT d.deleted, true) AND NOT p.deleted)"
-_SOLD = {Kind.ALL: "true", Kind.ACTIVE: _IS_SOLD, Kind.ARCHIVED: f"NOT {_IS_SOLD}"}
+IS_SOLD = "(p.active AND coalesce(d.active AND NOT d.deleted, true) AND NOT p.deleted)"
+_SOLD = {Kind.ALL: "true", Kind.ACTIVE: IS_SOLD, Kind.ARCHIVED: f"NOT {IS_SOLD}"}
 _PLANS = f"""
 SELECT p.id, p.mode, p.external_id, p.words, a.plugin,
        coalesce(nullif(d.name, ''), p.product_external_id) AS product,
-       CASE WHEN p.deleted THEN 'deleted' WHEN {_IS_SOLD} THEN 'active' ELSE 'archived' END AS state,
+       CASE WHEN p.deleted THEN 'deleted' WHEN {IS_SOLD} THEN 'active' ELSE 'archived' END AS state,
        (SELECT count(*) FROM (
            SELECT FROM subscription s WHERE s.account = p.account AND s.plan_external_id = p.external_id
                   AND s.status NOT IN ('canceled', 'incomplete_expired') LIMIT $4) one) AS subscriptions

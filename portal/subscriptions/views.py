@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.plugins.jinja import JinjaTemplateEngine
 
 from portal.audit.services import timeline
+from portal.invoices.services import pay_link
 from portal.subscriptions.actions import SubscriptionActions, actions_for
 from portal.subscriptions.details import SubscriptionDetail, find_subscription
 from portal.subscriptions.method_panels import MethodPanel, method_panel
@@ -50,7 +51,7 @@ async def read_panel(request: PortalRequest, subscription: SubscriptionDetail) -
 
 
 async def subscription_context(request: PortalRequest, subscription_id: int) -> dict[str, Any]:
-    """What the detail templates need: `subscription`, `actions`, `panel`, `meaning`, `asked`, `entries`."""
+    """What the detail templates need; `first_link`: the way to pay while it waits for its first payment."""
     subject = await read_subject(request, subscription_id)
     return {
         "panel": await read_panel(request, subject.subscription),
@@ -59,7 +60,15 @@ async def subscription_context(request: PortalRequest, subscription_id: int) -> 
         "meaning": explain_status(subject.subscription.standing),
         "asked": WISHES.get(subject.subscription.wish, ""),
         "entries": await timeline("subscription", subscription_id),
+        "first_link": await _first_link(subject.subscription),
     }
+
+
+async def _first_link(subscription: SubscriptionDetail) -> str:
+    """Where the first payment is made, while it waits for that; empty: there is no way here."""
+    if subscription.standing.status != "incomplete" or subscription.owed is None:
+        return ""
+    return await pay_link(subscription.owed.id) or ""
 
 
 async def live_fragments(subscription_id: int, request: Request[Any, Any, Any]) -> str:

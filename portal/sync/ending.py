@@ -114,9 +114,11 @@ async def _fail(held: Connection, task: Task, error: PortalError) -> None:
     )
     await _tell(held, task, state, words)
     count_for(task.account_id, "task_failed")
+    refused = isinstance(error, ProviderError) and not isinstance(error, _PASSING)
     if task.kind in _ORDERED and state == "failed":
-        refused = isinstance(error, ProviderError) and not isinstance(error, _PASSING)
         await _tell_order(held, _ORDERED[task.kind], task.subject_id, words=words, refused=refused)
+    if task.kind == "start_subscription" and state == "failed":
+        await _tell_start(held, task.subject_id, words=words, refused=refused)
     if isinstance(error, SidesDiffer):
         await note_difference(held, _difference(task, error))
     if state == "waiting":  # something else was asked for meanwhile
@@ -169,6 +171,19 @@ async def _tell_order(held: Connection, table: str, order_id: int, *, words: str
     )
     if invoice is not None:
         await announce(held, f"invoice:{invoice}")
+
+
+async def _tell_start(held: Connection, order_id: int, *, words: str, refused: bool) -> None:
+    """The same of a subscription that was to start. One of which nobody knows may be there all the same."""
+    await held.execute(
+        """
+        UPDATE subscription_order SET refusal = $2, status = CASE WHEN $3 THEN 'refused' ELSE status END
+        WHERE id = $1 AND status = 'asked'
+        """,
+        order_id,
+        words,
+        refused,
+    )
 
 
 async def _end_what_failed(held: Connection, invoice_id: int) -> None:

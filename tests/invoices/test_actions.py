@@ -10,7 +10,7 @@ import pytest
 
 from portal.invoices.actions import MONEY_ACTIONS, InvoiceActions, Situation, actions_for
 from portal.invoices.explanations import why_status
-from portal.invoices.rules import InvoiceStatus
+from portal.invoices.rules import PAYABLE, InvoiceStatus
 from portal.web.request import Role
 from tests.documents.papers import make_sheet
 
@@ -157,3 +157,10 @@ def test_another_attempt_is_offered_where_the_provider_collects_and_failed(
 ) -> None:
     assert actions_for(now, Role.ADMIN).collect is offered
     assert not actions_for(now, Role.VIEWER).collect
+
+
+@pytest.mark.parametrize("status", S)
+def test_what_a_subscription_bills_can_have_a_link_while_it_is_owed(status: InvoiceStatus) -> None:
+    billed = replace(OURS, status=status, made_there=True, paid_here=True)
+    assert actions_for(billed, Role.ADMIN).link == (status in PAYABLE)
+    assert not actions_for(billed, Role.VIEWER).link

@@ -26,7 +26,7 @@ async def _closed_clients() -> AsyncIterator[None]:
 
 
 async def make_customer(stripe: Stripe, invoice: PayableInvoice) -> str:
-    made = await gateway.create_customer(stripe.account, stripe.settings, key=fresh("key"), invoice=invoice)
+    made = await gateway.create_customer(stripe.account, stripe.settings, key=fresh("key"), buyer=invoice)
     stripe.made.append(str(made["id"]))
     return str(made["id"])
 

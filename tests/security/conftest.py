@@ -31,6 +31,8 @@ class Planted:
     token: str
     words: tuple[str, ...]
     """Name, address, line, memo, the provider's ids, a client secret: for nobody who has no right to them."""
+    order: int = 0
+    """A subscription that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,17 @@ async def plant(name: str, mark: str) -> Planted:
             words[4],
             f"https://invoice.stripe.com/i/{mark}",
         )
+        order = await tx.connection.fetchval(
+            """
+            INSERT INTO subscription_order (account, mode, customer, plan_external_id, created_at)
+            SELECT id, mode, $1, $2, now() FROM connected_account RETURNING id
+            """,
+            customer,
+            f"price_{mark}",
+        )
     link = await services.pay_link(invoice_id)
     assert link is not None
-    return Planted(invoice_id, customer, urlsplit(link).path.rpartition("/")[2], words)
+    return Planted(invoice_id, customer, urlsplit(link).path.rpartition("/")[2], words, order)
 
 
 @pytest.fixture

@@ -24,12 +24,14 @@ TABLES = (
     "organisation",
     "connected_account",
     "sync_task",
+    "subscription_order",
 )
 
 
 def ids(planted: Planted, **more: object) -> dict[str, object]:
     """The places of an address, filled in for one invoice."""
-    return {"invoice_id": planted.id, "customer_id": planted.customer, "token": planted.token, **more}
+    named = {"invoice_id": planted.id, "customer_id": planted.customer, "order_id": planted.order}
+    return {**named, "token": planted.token, **more}
 
 
 async def rows() -> list[str]:

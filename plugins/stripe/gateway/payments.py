@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import stripe as stripe_sdk
 from stripe.params import (
@@ -23,6 +23,26 @@ Raw = dict[str, Any]
 LONGEST_DESCRIPTION = 1500
 
 
+class Buyer(Protocol):
+    """Whom an invoice or an order is for, as far as Stripe's customer needs it."""
+
+    @property
+    def customer_id(self) -> int:
+        """Ours."""
+
+    @property
+    def customer_key(self) -> str:
+        """Names the customer of this installation in Stripe's metadata."""
+
+    @property
+    def customer_name(self) -> str:
+        """As it stands here."""
+
+    @property
+    def customer_email(self) -> str | None:
+        """The same."""
+
+
 def _v1(account: Account, settings: Settings) -> stripe_sdk.V1Services:
     return account_client(account, settings).v1
 
@@ -31,14 +51,14 @@ def _plain(answer: stripe_sdk.StripeObject) -> Raw:
     return dict(answer.to_dict(for_json=True))
 
 
-async def create_customer(account: Account, settings: Settings, *, key: str, invoice: PayableInvoice) -> Raw:
-    """Create a customer for the invoice's one. Raises OutcomeUnknown when no answer came."""
+async def create_customer(account: Account, settings: Settings, *, key: str, buyer: Buyer) -> Raw:
+    """Create a customer for one of ours. Raises OutcomeUnknown when no answer came."""
     fields: CustomerCreateParams = {
-        "name": invoice.customer_name,
-        "metadata": {"portal_customer": invoice.customer_key},
+        "name": buyer.customer_name,
+        "metadata": {"portal_customer": buyer.customer_key},
     }
-    if invoice.customer_email:
-        fields["email"] = invoice.customer_email
+    if buyer.customer_email:
+        fields["email"] = buyer.customer_email
     with translated_errors(write=True):
         made = await _v1(account, settings).customers.create_async(fields, {"idempotency_key": key})
     return _plain(made)

@@ -1,12 +1,16 @@
-"""Calls about subscriptions: how many go on charging."""
+"""Calls about subscriptions: how many go on charging, those of a customer, and a new one."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Literal
 
+from stripe.params import SubscriptionCreateParams, SubscriptionCreateParamsItem
+
 from plugins.stripe.gateway.client import client_for, translated_errors
-from portal.sdk import Secret, Settings
+from plugins.stripe.gateway.raw import Raw, raw_rest
+from plugins.stripe.gateway.spending import account_client
+from portal.sdk import Account, Secret, Settings, SubscriptionOrder
 
 Status = Literal["active", "trialing", "past_due"]
 RUNNING: tuple[Status, ...] = ("active", "trialing", "past_due")
@@ -26,3 +30,35 @@ async def _count(key: Secret, settings: Settings, status: Status) -> int:
             {"status": status, "limit": MOST_COUNTED}
         )
     return len(found.data)
+
+
+async def subscriptions_of(account: Account, settings: Settings, customer: str) -> list[Raw]:
+    """Every subscription of a customer, ended ones as well."""
+    wanted = {"customer": customer, "status": "all"}
+    return await raw_rest(account, settings, service="subscriptions", params=wanted)
+
+
+async def create_subscription(
+    account: Account, settings: Settings, *, order: SubscriptionOrder, customer: str, key: str
+) -> Raw:
+    """Start it: nothing is charged before the customer pays its first invoice, whose method is kept.
+
+    An order without a quantity is for a price that takes none. Raises OutcomeUnknown when no answer came.
+    """
+    item: SubscriptionCreateParamsItem = {"price": order.plan_external_id}
+    if order.quantity:
+        item["quantity"] = order.quantity
+    fields: SubscriptionCreateParams = {
+        "customer": customer,
+        "items": [item],
+        "payment_behavior": "default_incomplete",
+        "payment_settings": {"save_default_payment_method": "on_subscription"},
+        "metadata": {"portal_subscription": order.key},
+    }
+    if order.trial_days:
+        fields["trial_period_days"] = order.trial_days
+    with translated_errors(write=True):
+        made = await account_client(account, settings).v1.subscriptions.create_async(
+            fields, {"idempotency_key": key}
+        )
+    return dict(made.to_dict(for_json=True))

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from plugins.stripe.domain.invoices import Raw
 from plugins.stripe.gateway import payments as gateway
+from plugins.stripe.gateway.payments import Buyer
 from portal.sdk import (
     Account,
     Mode,
-    PayableInvoice,
     Task,
     connection,
     current_settings,
@@ -24,31 +24,31 @@ PAGES = {"customer": "customers", "subscription": "subscriptions", "plan": "pric
 """Rooms of Stripe's Dashboard."""
 
 
-async def stripe_customer_for(account: Account, invoice: PayableInvoice, task: Task) -> str:
-    """The id of Stripe's customer for the invoice's customer; made when there is none.
+async def stripe_customer_for(account: Account, buyer: Buyer, task: Task) -> str:
+    """The id of Stripe's customer for one of ours; made when there is none.
 
     Raises:
         ProviderError: Stripe did not take it; safe to call again, the idempotency key stays the same.
     """
-    known = await _linked(account.id, invoice.customer_id)
+    known = await _linked(account.id, buyer.customer_id)
     if known:
         return known
     settings = current_settings()
-    made = None if task.first else await _made_before(account, invoice, task)
+    made = None if task.first else await _made_before(account, buyer, task)
     if made is None:
         # Under the key of a customer that was deleted since, Stripe would hand out the deleted one again.
-        gone = await _deleted(account.id, invoice.customer_id)
+        gone = await _deleted(account.id, buyer.customer_id)
         after = f":after{gone}" if gone else ""
-        key = f"portal:{account.id}:{account.mode}:customer:{invoice.customer_key}{after}{task.key_suffix}"
-        made = await gateway.create_customer(account, settings, key=key, invoice=invoice)
-    return await _link(account, invoice, made)
+        key = f"portal:{account.id}:{account.mode}:customer:{buyer.customer_key}{after}{task.key_suffix}"
+        made = await gateway.create_customer(account, settings, key=key, buyer=buyer)
+    return await _link(account, buyer, made)
 
 
-async def _made_before(account: Account, invoice: PayableInvoice, task: Task) -> Raw | None:
+async def _made_before(account: Account, buyer: Buyer, task: Task) -> Raw | None:
     return await gateway.find_customer(
         account,
         current_settings(),
-        customer_key=invoice.customer_key,
+        customer_key=buyer.customer_key,
         since=task.created_at - CLOCKS_APART,
     )
 
@@ -91,7 +91,7 @@ async def _deleted(account_id: int, customer_id: int) -> int:
     return found
 
 
-async def _link(account: Account, invoice: PayableInvoice, made: Raw) -> str:
+async def _link(account: Account, buyer: Buyer, made: Raw) -> str:
     """Store the link; whoever was first wins, so two tasks agree on one customer.
 
     What Stripe has may be what stood here when an earlier attempt sent it: then what stands here now follows.
@@ -108,9 +108,9 @@ async def _link(account: Account, invoice: PayableInvoice, made: Raw) -> str:
             account.id,
             account.mode.value,
             external_id,
-            invoice.customer_id,
+            buyer.customer_id,
             *known,
         )
-        if known != (invoice.customer_name, invoice.customer_email or ""):
-            await tell_providers(tx.connection, invoice.customer_id)
-    return await _linked(account.id, invoice.customer_id) or external_id
+        if known != (buyer.customer_name, buyer.customer_email or ""):
+            await tell_providers(tx.connection, buyer.customer_id)
+    return await _linked(account.id, buyer.customer_id) or external_id

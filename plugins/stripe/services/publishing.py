@@ -25,6 +25,7 @@ from plugins.stripe.services.readings.invoices import publication_of
 from plugins.stripe.services.refunding import send_refund
 from plugins.stripe.services.reporting import report_payments
 from plugins.stripe.services.subscription_changes import change_subscription
+from plugins.stripe.services.subscription_starts import start_subscription
 from plugins.stripe.services.turns import with_fresh_keys
 from portal.sdk import (
     Account,
@@ -71,6 +72,7 @@ async def run_sync_task(task_id: int) -> None:
             "change_subscription": change_subscription,
             "collect_invoice": collect_invoice,
             "use_method": use_method,
+            "start_subscription": start_subscription,
         },
     )
 

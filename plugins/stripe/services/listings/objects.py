@@ -16,7 +16,7 @@ from plugins.stripe.services.readings.customers import (
     existing_customers,
 )
 from plugins.stripe.services.readings.plans import plan_seen, product_seen
-from plugins.stripe.services.readings.subscriptions import subscription_seen
+from plugins.stripe.services.readings.subscriptions import ORDER_KEY, subscription_seen
 from portal.sdk import Account, Connection, Fact, Reading, ReadingPage, current_settings
 
 
@@ -41,9 +41,13 @@ async def prices_taken(account: Account, raws: Sequence[Raw]) -> ReadingPage:
 
 async def subscriptions_taken(account: Account, raws: Sequence[Raw]) -> ReadingPage:
     """Subscriptions. The few with more items than a list shows are read one by one, for what they cost."""
-    found = await without_foreign(raws, CUSTOMER_KEY)
-    whole = await _whole(account, [raw for raw, _ in found])
-    return _page(account, "subscription", [(raw, subscription_seen(raw)) for raw in whole])
+    known = [raw for raw, _ in await without_foreign(raws, CUSTOMER_KEY)]
+    ordered = await without_foreign(known, ORDER_KEY)
+    orders = {str(raw["id"]): order for raw, order in ordered}
+    whole = await _whole(account, [raw for raw, _ in ordered])
+    return _page(
+        account, "subscription", [(raw, subscription_seen(raw, orders.get(str(raw["id"])))) for raw in whole]
+    )
 
 
 async def _whole(account: Account, raws: Sequence[Raw]) -> list[Raw]:

@@ -16,6 +16,7 @@ from plugins.stripe.services.readings.mirroring import reading_of, reading_of_go
 from plugins.stripe.services.readings.plans import plan_seen, product_seen
 from portal.sdk import Account, Fact, Reading, StoredEvent, SubscriptionSeen, connection, current_settings
 
+ORDER_KEY = "portal_subscription"
 PLAN_FEATURES = ("plan_names", "plan_prices")
 
 
@@ -29,12 +30,13 @@ async def read_subscription(account: Account, external_id: str, events: Sequence
     except ObjectMissing:
         return await reading_of_gone(account, "subscription", external_id, events=events, told=_gone)
     await own_number((raw.get("metadata") or {}).get(CUSTOMER_KEY))
+    order = await own_number((raw.get("metadata") or {}).get(ORDER_KEY))
     plans = await _unknown_plans(account, raw) if with_products else []
-    return reading_of(account, raw, *plans, subscription_seen(raw))
+    return reading_of(account, raw, *plans, subscription_seen(raw, order))
 
 
-def subscription_seen(raw: Raw) -> SubscriptionSeen:
-    """A subscription as it stands."""
+def subscription_seen(raw: Raw, order: int | None = None) -> SubscriptionSeen:
+    """A subscription as it stands; `order`: ours that it was made for, as its metadata say."""
     items: Sequence[Raw] = raw["items"]["data"]
     first = items[0]
     customer = raw["customer"] if isinstance(raw["customer"], dict) else {"id": raw["customer"]}
@@ -63,6 +65,7 @@ def subscription_seen(raw: Raw) -> SubscriptionSeen:
         latest_invoice_external_id=_id(raw.get("latest_invoice")),
         method_external_id=_id(raw.get("default_payment_method"))
         or _id((customer.get("invoice_settings") or {}).get("default_payment_method")),
+        order_id=order,
     )
 
 

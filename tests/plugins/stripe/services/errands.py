@@ -13,6 +13,7 @@ from plugins.stripe.domain.agreements import METHOD_KEY
 from plugins.stripe.sandbox.testing import RunningSandbox
 from portal.accounts.services import load_account
 from portal.audit.services import SYSTEM
+from portal.contract.facts import Mode
 from portal.contract.work import Subject
 from portal.customers.services import CustomerProfile, update_customer
 from portal.exchange.work import refresh_subject
@@ -21,7 +22,8 @@ from portal.invoices import services as invoices
 from portal.invoices.credits import CreditRequest, request_credit
 from portal.money import Money
 from portal.subscriptions.services import request_change
-from tests.builders import Connected
+from portal.subscriptions.starts import WantedStart, request_start
+from tests.builders import Connected, make_customer
 from tests.plugins.stripe.services.stories import intent_of, invoice_row, published_invoice, value
 
 TOTAL = 48_000
@@ -216,6 +218,31 @@ async def recharge(world: World) -> Errand:
     return Errand(await world.waiting("use_method"), "POST /v1/subscriptions/*", check)
 
 
+async def start(world: World) -> Errand:
+    """A subscription is started from here."""
+    monthly: Any = {"currency": "usd", "unit_amount": 2_000, "recurring": {"interval": "month"}}
+    monthly["product_data"] = {"name": "Care"}
+    price = world.stripe.prices.create(monthly)
+    await world.refresh(f"price:{price.id}")
+    wanted = WantedStart(
+        await make_customer(), await value("SELECT id FROM plan"), quantity=2, trial_days=0, send_link=False
+    )
+    await request_start(wanted, Mode.TEST, actor=SYSTEM)
+
+    async def check() -> None:
+        (theirs,) = world.stripe.subscriptions.list({"status": "all"}).data
+        assert theirs["quantity"] == 2
+        assert (
+            await value("SELECT status || ' ' || external_id FROM subscription_order") == f"made {theirs.id}"
+        )
+        # Found again after more than 23 hours it has ended unpaid, and its invoice is void.
+        status, link = ("incomplete", 1) if theirs.status == "incomplete" else ("incomplete_expired", 0)
+        assert await value("SELECT string_agg(status, ' ') FROM subscription") == status
+        assert await value("SELECT count(*) FROM invoice WHERE pay_token_hash IS NOT NULL") == link
+
+    return Errand(await world.waiting("start_subscription"), "POST /v1/subscriptions", check)
+
+
 ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     void,
     uncollectible,
@@ -227,4 +254,5 @@ ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     rename,
     cancel,
     recharge,
+    start,
 )
