@@ -13,6 +13,7 @@ KEYS = (
     ("subscription", "customer"),
     ("subscription_order", "customer"),
     ("invoice", "customer"),
+    ("subscription_order", "customer"),
     ("customer_apart", "customer"),
     ("customer_apart", "other"),
     ("customer", "merged_into"),
