@@ -11,7 +11,6 @@ from portal.errors import NotFound
 KEYS = (
     ("customer_link", "customer"),
     ("subscription", "customer"),
-    ("subscription_order", "customer"),
     ("invoice", "customer"),
     ("subscription_order", "customer"),
     ("customer_apart", "customer"),

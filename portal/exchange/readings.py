@@ -35,8 +35,8 @@ from portal.exchange.copies import compare_copy
 from portal.invoices.facts import apply_invoice_facts
 from portal.invoices.imports import apply_invoice_seen, closed_by
 from portal.subscriptions.facts import apply_plan_seen, apply_product_seen, apply_subscription_seen
-from portal.subscriptions.methods import apply_method_agreed
 from portal.subscriptions.first_payments import open_first_payments, tell_of_bills
+from portal.subscriptions.methods import apply_method_agreed
 from portal.sync.differences import Difference, close_differences, note_difference
 
 ELSEWHERE = (

@@ -10,8 +10,8 @@ from portal.audit.sources import Source
 from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
 from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
-from portal.subscriptions.methods import end_method_wish
 from portal.subscriptions.first_payments import keep_order
+from portal.subscriptions.methods import end_method_wish
 from portal.subscriptions.rules import Shown, is_granted, plain
 from portal.web.live import announce
 
