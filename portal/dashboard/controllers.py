@@ -78,6 +78,7 @@ def _attention_rows(request: PortalRequest, found: Attention) -> list[tuple[str,
             f"{ACCOUNTS}/{found.conflict_plugin}{DIFFERENCES}",
         ),
         (found.very_late, "invoice is past due for more than 30 days", "/invoices?tab=past-due"),
+        (found.dunning, "subscription could not be charged", "/subscriptions?tab=in-dunning"),
     ]
     pages = request.app.state.pages
     return [
@@ -105,6 +106,7 @@ def _count(number: int, words: str) -> str:
         ("dispute waits", "disputes wait"),
         ("refund did", "refunds did"),
         ("email could", "emails could"),
+        ("subscription could", "subscriptions could"),
     ):
         words = words.replace(singular, plural)
     return f"{number} {words}"

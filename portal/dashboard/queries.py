@@ -40,6 +40,7 @@ SELECT (SELECT count(*) FROM webhook_event WHERE state = 'parked') AS parked,
        (SELECT count(*) FROM connected_account WHERE state IN ('needs_attention', 'broken')) AS troubled,
        (SELECT count(*) FROM invoice WHERE status IN ('open', 'partly_paid') AND mode = $1
            AND due_date < ($2::date - 30)) AS very_late,
+       (SELECT count(*) FROM subscription WHERE mode = $1 AND status IN ('past_due', 'unpaid')) AS dunning,
        (SELECT count(*) FROM dispute WHERE mode = $1 AND status LIKE '%needs_response') AS disputes,
        (SELECT invoice FROM dispute WHERE mode = $1 AND status LIKE '%needs_response'
          ORDER BY respond_by NULLS LAST, id LIMIT 1) AS disputed_invoice,
@@ -101,6 +102,8 @@ class Attention:
     """The account whose page has the oldest of them: its plugin and query."""
     troubled: int
     very_late: int
+    dunning: int
+    """Subscriptions whose last invoice could not be collected."""
     disputes: int
     """Customers' banks that wait for an answer."""
     disputed_invoice: int | None
@@ -124,6 +127,7 @@ class Attention:
             or self.unsent
             or self.troubled
             or self.very_late
+            or self.dunning
             or self.disputes
             or self.refunds
             or self.unmailed

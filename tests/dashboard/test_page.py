@@ -68,6 +68,26 @@ async def test_past_due_and_old_debts_are_told(owner: Visitor) -> None:
     assert "1 invoice is past due for more than 30 days" in page
 
 
+async def test_subscriptions_that_could_not_be_charged_are_told_apart_from_test_data(owner: Visitor) -> None:
+    await connect_account()
+    await make_customer()
+    async with connection() as held:
+        await held.execute(
+            """
+            INSERT INTO subscription (account, mode, external_id, customer, customer_external_id,
+                                      plan_external_id, status, currency, interval, started_at, seen_at)
+            SELECT a.id, a.mode, 'sub_' || status, c.id, 'cus_1', 'price_1', status, 'usd', 'month', now(),
+                   now()
+            FROM connected_account a, customer c, unnest(ARRAY['past_due', 'unpaid', 'active']) AS status
+            """
+        )
+    assert (await read_attention("test", Period(NOW))).dunning == 2
+    assert (await read_attention("live", Period(NOW))).dunning == 0
+    page = (await owner.get("/")).text
+    assert "2 subscriptions could not be charged" in page
+    assert 'href="/subscriptions?tab=in-dunning"' in page
+
+
 async def test_demo_data_is_offered_until_there_is_an_invoice(owner: Visitor) -> None:
     assert "portal demo-data" in (await owner.get("/")).text
     await connect_account()
