@@ -1,4 +1,4 @@
-"""A subscription that was made in Stripe: ended, kept, paused, resumed, and charged again after a refusal."""
+"""A subscription that was made in Stripe: ended, kept, paused, changed, and charged again after a refusal."""
 
 from __future__ import annotations
 
@@ -41,6 +41,29 @@ def test_what_is_asked_of_a_subscription_becomes_so_in_stripe(admin: Admin) -> N
     assert subscriptions.retrieve(made).status == "canceled"
 
 
+def test_another_plan_and_quantity_become_so_in_stripe(admin: Admin) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    made = subscribed(stripe, "Wonka Sweets")
+    dearer = priced(stripe, "Large plan", 5_000)
+    page = opened(admin, "Wonka Sweets")
+    page.locator("#more-actions > summary").click()
+    page.locator("#change-plan-link").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#plan")).to_contain_text("Large plan ($50.00 per month)")
+    dialog.locator("#plan").select_option(dearer)
+    dialog.locator("#quantity").fill("3")
+    expect(dialog.locator("#quantity-fb")).to_contain_text("$150.00 / month from")
+    dialog.get_by_label("Charge or credit at once").check()
+    dialog.get_by_role("button", name="Change plan").click()
+
+    expect(page.locator("#subscription-head")).to_contain_text("$150.00 / month", timeout=LIVE_MILLISECONDS)
+    expect(page.locator("#asked")).to_have_count(0, timeout=LIVE_MILLISECONDS)
+    item = stripe.dashboard.subscriptions.retrieve(made)["items"].data[0]
+    assert (item.price.id, item.quantity) == (dearer, 3)
+    invoices = stripe.dashboard.invoices.list({"subscription": made}).data
+    assert [invoice.billing_reason for invoice in invoices] == ["subscription_update", "subscription_create"]
+
+
 def test_a_refused_renewal_is_in_dunning_until_a_retry_succeeds(admin: Admin) -> None:
     stripe = StripeControl(admin.portal.sandbox_url)
     clock = stripe.stand_clock()
@@ -66,15 +89,20 @@ def subscribed(stripe: StripeControl, name: str, *, trial_days: int = 0, **field
     about: Any = {"name": name, **fields}
     customer = stripe.dashboard.customers.create(about).id
     stripe.save_method(customer, "pm_card_visa")
-    product = stripe.dashboard.products.create({"name": f"Plan for {name}"}).id
-    recurring: Any = {"interval": "month"}
-    price = stripe.dashboard.prices.create(
-        {"product": product, "unit_amount": 2_000, "currency": "usd", "recurring": recurring}
-    )
-    wanted: Any = {"customer": customer, "items": [{"price": price.id}]}
+    wanted: Any = {"customer": customer, "items": [{"price": priced(stripe, f"Plan for {name}", 2_000)}]}
     if trial_days:
         wanted["trial_period_days"] = trial_days
     return str(stripe.dashboard.subscriptions.create(wanted).id)
+
+
+def priced(stripe: StripeControl, name: str, amount: int) -> str:
+    """A new product's price for a month; its id."""
+    product = stripe.dashboard.products.create({"name": name}).id
+    recurring: Any = {"interval": "month"}
+    price = stripe.dashboard.prices.create(
+        {"product": product, "unit_amount": amount, "currency": "usd", "recurring": recurring}
+    )
+    return str(price.id)
 
 
 def opened(admin: Admin, name: str) -> Page:

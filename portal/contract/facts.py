@@ -233,7 +233,8 @@ class PlanSeen:
     """`day`, `week`, `month`, `year`; empty for a price that is paid once."""
     interval_count: int
     words: str
-    """`$20.00 per month`, `from $5.00 per month by volume`."""
+    """`$20.00 per month`, `From $5.00 per unit every month, by volume`. They end with `by use` where use is
+    counted and nobody orders a quantity."""
     active: bool
     deleted: bool
     occurred_at: datetime

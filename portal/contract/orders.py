@@ -91,7 +91,13 @@ class SubscriptionWish:
 
     external_id: str
     wish: str
-    """`cancel_now`, `cancel_at_period_end`, `keep`, `pause` or `resume`."""
+    """`cancel_now`, `cancel_at_period_end`, `keep`, `pause`, `resume` or `change_plan`."""
+    plan_external_id: str = ""
+    """What `change_plan` asks for, with the quantity."""
+    quantity: int = 0
+    """0: none is ordered, because use is counted."""
+    proration: str = ""
+    """How the rest of the period counts then: `next_invoice`, `at_once` or `not_at_all`."""
 
 
 @dataclass(frozen=True, slots=True)

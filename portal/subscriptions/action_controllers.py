@@ -54,7 +54,7 @@ async def ask_change(
     change = _known(path)
     subject = await read_subject(request, subscription_id)
     if change.wish not in subject.actions.offered:
-        return _sorry(request, subscription_id, _not_now(subject.actions.absent))
+        return sorry(request, subscription_id, not_now(subject.actions.absent))
     return page(
         request,
         "subscriptions/change.html",
@@ -76,7 +76,7 @@ async def save_change(
 
     async def act() -> int:
         if change.wish not in subject.actions.offered:
-            raise _not_now(subject.actions.absent)
+            raise not_now(subject.actions.absent)
         await request_change(subscription_id, change.wish, actor=person_actor(request))
         return 0
 
@@ -85,7 +85,7 @@ async def save_change(
     try:
         await submit_once(f"{request.user.person_id}-{change.path}-{form_key}", act)
     except Conflict as error:
-        return _sorry(request, subscription_id, error)
+        return sorry(request, subscription_id, error)
     return redirect(
         request,
         f"/subscriptions/{subscription_id}",
@@ -99,11 +99,13 @@ def _known(path: str) -> Change:
     return BY_PATH[path]
 
 
-def _not_now(absent: tuple[str, ...]) -> Conflict:
+def not_now(absent: tuple[str, ...]) -> Conflict:
+    """Why what was asked for does not apply."""
     return Conflict("This is not possible now.", hint=" ".join(absent))
 
 
-def _sorry(request: PortalRequest, subscription_id: int, error: Conflict) -> Response[bytes]:
+def sorry(request: PortalRequest, subscription_id: int, error: Conflict) -> Response[bytes]:
+    """Back to the subscription with the reason why it was not done."""
     words = f"{error.message} {error.hint}".strip()
     return redirect(request, f"/subscriptions/{subscription_id}", notice=words, tone="warn")
 

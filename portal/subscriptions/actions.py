@@ -15,7 +15,7 @@ OPPOSITES = {
     "resume": "pause",
 }
 """What takes back a wish that is still under way."""
-CHANGES = ("cancel_at_period_end", "keep", "pause", "resume", "cancel_now")
+CHANGES = ("change_plan", "cancel_at_period_end", "keep", "pause", "resume", "cancel_now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def actions_for(
     if reason:
         return SubscriptionActions(see_reasons=True, absent=(reason,))
     offered = tuple(change for change in CHANGES if _is_offered(standing, change, wish))
-    return SubscriptionActions(offered, see_reasons=True, absent=tuple(_reasons(standing)))
+    return SubscriptionActions(offered, see_reasons=True, absent=tuple(_reasons(standing, wish)))
 
 
 def _nothing(standing: Standing, wish: str, *, connected: bool, provider: str) -> str:
@@ -56,7 +56,13 @@ def _nothing(standing: Standing, wish: str, *, connected: bool, provider: str) -
 def _is_offered(standing: Standing, change: str, wish: str) -> bool:
     if change == "cancel_now":
         return True
-    if standing.status == "incomplete" or (standing.status, change) == ("paused", "cancel_at_period_end"):
+    if change == "change_plan":
+        return not _plan_stays(standing, wish)
+    if (
+        wish == "change_plan"
+        or standing.status == "incomplete"
+        or (standing.status, change) == ("paused", "cancel_at_period_end")
+    ):
         return False
     if wish:
         return OPPOSITES[wish] == change or (change != wish and not _is_so(standing, change))
@@ -67,9 +73,25 @@ def _is_so(standing: Standing, change: str) -> bool:
     return is_granted(change, Shown(standing.status, standing.ends_later, standing.pause))
 
 
-def _reasons(standing: Standing) -> list[str]:
+def _plan_stays(standing: Standing, wish: str) -> str:
+    """Why the plan cannot be changed now; empty: it can."""
     if standing.status == "incomplete":
-        return ["Ending it later and pausing are not offered before the first payment."]
-    if standing.status == "paused" and not standing.ends_later:
-        return ["Ending it later is not offered while it is paused: no period runs that could end."]
-    return []
+        return "The plan cannot be changed before the first payment."
+    if standing.paused:
+        return "The plan cannot be changed while it is paused."
+    if standing.ends_later:
+        return "The plan cannot be changed while it is to end: keep it first."
+    if wish and wish != "change_plan":
+        return "The plan can be changed when what was asked for is confirmed."
+    return ""
+
+
+def _reasons(standing: Standing, wish: str) -> list[str]:
+    said = [_plan_stays(standing, wish)]
+    if standing.status == "incomplete":
+        said.append("Ending it later and pausing are not offered before the first payment.")
+    elif wish == "change_plan":
+        said.append("Ending it later and pausing are offered when the other plan is confirmed.")
+    elif standing.status == "paused" and not standing.ends_later:
+        said.append("Ending it later is not offered while it is paused: no period runs that could end.")
+    return [reason for reason in said if reason]

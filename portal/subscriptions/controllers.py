@@ -12,6 +12,7 @@ from portal.subscriptions.action_controllers import routes as action_routes
 from portal.subscriptions.filters import SubscriptionFilter, Tab, read_filter
 from portal.subscriptions.live_controllers import stream_subscription
 from portal.subscriptions.orders import open_orders
+from portal.subscriptions.plan_controllers import routes as plan_routes
 from portal.subscriptions.plans import Kind, PlanFilter, list_plans, read_plan_filter
 from portal.subscriptions.queries import count_subscriptions, list_subscriptions
 from portal.subscriptions.start_controllers import routes as start_routes
@@ -79,5 +80,5 @@ def _modes(wanted: SubscriptionFilter | PlanFilter) -> list[tuple[str, str, Mode
     return [(mode.value.capitalize(), wanted.in_mode(mode).href(), mode) for mode in (Mode.LIVE, Mode.TEST)]
 
 
-routes = [show_list, show_plans, show_subscription, stream_subscription, *action_routes, *start_routes]
+routes = [show_list, show_plans, show_subscription, stream_subscription, *action_routes, *plan_routes, *start_routes]
 nav = [NavEntry("Subscriptions", "/subscriptions", "repeat", order=30)]

@@ -67,10 +67,12 @@ class SubscriptionDetail:
     external_id: str
     mode: Mode
     plan: str
+    plan_external_id: str
     plan_words: str
     unit: Money | None
     """The price of one; None: it depends on use, or is not known."""
     quantity: int
+    currency: str
     price: Price
     standing: Standing
     started_at: datetime
@@ -87,6 +89,9 @@ class SubscriptionDetail:
     """Its page at the provider; empty: there is none."""
     plan_href: str
     wish: str
+    wish_plan: str
+    """The name of the plan that `change_plan` asks for."""
+    wish_quantity: int
     wish_error: str
     """Why the provider could not be told; empty: it is on its way."""
     seen_at: datetime
@@ -206,6 +211,8 @@ _PLAIN = (
     "id",
     "external_id",
     "plan",
+    "plan_external_id",
+    "currency",
     "plan_words",
     "quantity",
     "started_at",
@@ -220,6 +227,8 @@ _PLAIN = (
     "account_title",
     "connected",
     "wish",
+    "wish_plan",
+    "wish_quantity",
     "wish_error",
     "seen_at",
 )
@@ -240,6 +249,9 @@ SELECT s.*, s.account AS account_id, s.customer AS customer_id,
        c.name AS customer_name, c.email AS customer_email,
        {PLAN_NAME} AS plan, coalesce(p.words, '') AS plan_words, p.amount_minor AS unit_minor,
        p.currency AS plan_currency, a.plugin, a.title AS account_title,
+       coalesce((SELECT coalesce(nullif(wd.name, ''), nullif(w.words, ''), w.external_id) FROM plan w
+                 LEFT JOIN product wd ON wd.account = w.account AND wd.external_id = w.product_external_id
+                 WHERE w.account = s.account AND w.external_id = s.wish_plan_external_id), '') AS wish_plan,
        a.state <> 'disconnected' AS connected, o.next_attempt_at AS retry_at,
        coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'change_subscription' AND t.subject_id = s.id
                  AND t.account = s.account AND t.state IN ('failed', 'unknown') AND s.wish <> ''), '')

@@ -12,7 +12,7 @@ from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
 from portal.subscriptions.first_payments import keep_order
 from portal.subscriptions.methods import end_method_wish
-from portal.subscriptions.rules import Shown, is_granted, plain
+from portal.subscriptions.rules import Shown, WishedPlan, is_granted, plain
 from portal.web.live import announce
 
 
@@ -94,7 +94,8 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
         return Step()
     if before is not None:
         await _end_wishes(held, before, fact)
-    names = await plan_names(held, source.account_id, [fact.plan_external_id])
+    plans = [fact.plan_external_id, *([before["plan_external_id"]] if before else [])]
+    names = await plan_names(held, source.account_id, plans)
     words = created_words(names, fact) if before is None else _changed_words(names, before, fact, changed)
     action = "subscription.created" if before is None else "subscription.changed"
     source.note((action, words), ("subscription", stored["id"]), {"external_id": fact.external_id})
@@ -156,7 +157,7 @@ def _changed_words(names: Mapping[str, str], before: Any, fact: SubscriptionSeen
     if before["status"] != fact.status:
         said.append(f"{plain(before['status'])} → {plain(fact.status)}")
     if "plan_external_id" in changed:
-        said.append("another plan")
+        said.append(f"{names[before['plan_external_id']]} → {names[fact.plan_external_id]}")
     if "quantity" in changed:
         said.append(f"{before['quantity']} → {fact.quantity} seats")
     if "cancel_at_period_end" in changed or "cancel_at" in changed:
@@ -179,9 +180,17 @@ async def _end_wishes(held: Connection, before: Any, fact: SubscriptionSeen) -> 
 async def _grant(held: Connection, before: Any, fact: SubscriptionSeen) -> str:
     """Forget a wish that came true."""
     ends_later = fact.cancel_at_period_end or fact.cancel_at is not None
-    if not before["wish"] or not is_granted(before["wish"], Shown(fact.status, ends_later, fact.pause)):
+    shown = Shown(fact.status, ends_later, fact.pause, fact.plan_external_id, fact.quantity)
+    wished = WishedPlan(before["wish_plan_external_id"], before["wish_quantity"])
+    if not before["wish"] or not is_granted(before["wish"], shown, wished):
         return ""
-    await held.execute("UPDATE subscription SET wish = '' WHERE id = $1", before["id"])
+    await held.execute(
+        """
+        UPDATE subscription SET wish = '', wish_plan_external_id = '', wish_quantity = 0, wish_proration = ''
+        WHERE id = $1
+        """,
+        before["id"],
+    )
     await announce(held, f"subscription:{before['id']}")
     return "The provider has done what was asked."
 

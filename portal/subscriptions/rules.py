@@ -20,9 +20,23 @@ class Shown:
     ends_later: bool
     """It ends at the end of its period, or on a day that was chosen."""
     pause: str
+    plan: str = ""
+    """The provider's id."""
+    quantity: int = 1
 
 
-def is_granted(wish: str, shown: Shown) -> bool:
+@dataclass(frozen=True, slots=True)
+class WishedPlan:
+    """What `change_plan` asks for. `quantity` 0: none is ordered."""
+
+    plan: str = ""
+    quantity: int = 0
+
+
+NO_PLAN = WishedPlan()
+
+
+def is_granted(wish: str, shown: Shown, wished: WishedPlan = NO_PLAN) -> bool:
     """Whether the subscription is as the portal asked. An ended one leaves nothing to wish for."""
     if shown.status in ENDED:
         return True
@@ -33,6 +47,7 @@ def is_granted(wish: str, shown: Shown) -> bool:
         "keep": not shown.ends_later,
         "pause": paused,
         "resume": not paused,
+        "change_plan": shown.plan == wished.plan and wished.quantity in (0, shown.quantity),
     }.get(wish, True)
 
 

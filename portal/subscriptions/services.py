@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from asyncpg import Record
+
 from portal.audit.services import Actor, record
 from portal.contract.orders import SubscriptionWish
-from portal.database.transaction import connection, transaction
+from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound
-from portal.subscriptions.rules import ENDED, Shown, is_granted
+from portal.subscriptions.plan_offers import find_offer
+from portal.subscriptions.plan_rules import MOST_QUANTITY, PRORATIONS, PlanChange
+from portal.subscriptions.rules import ENDED, Shown, WishedPlan, is_granted
 from portal.sync.queueing import queue_task
 from portal.web.live import announce
 
@@ -27,32 +33,35 @@ async def request_change(subscription_id: int, wish: str, *, actor: Actor) -> No
         Conflict: it has ended, it is that way already, or nobody knows such a wish.
     """
     async with transaction() as tx:
-        row = await tx.connection.fetchrow(
-            """
-            SELECT account, mode, status, cancel_at, cancel_at_period_end, pause, wish
-            FROM subscription WHERE id = $1 FOR UPDATE
-            """,
-            subscription_id,
+        row = await _locked(tx.connection, subscription_id)
+        if wish not in WISHES:
+            raise Conflict("That cannot be asked of a subscription.")
+        _check(_shown(row), wish, asked=row["wish"])
+        await _want(tx.connection, row, _Wish(wish, WISHES[wish]), actor=actor)
+
+
+async def request_plan_change(subscription_id: int, wanted: PlanChange, *, actor: Actor) -> None:
+    """Note which plan and quantity somebody wants, and queue it for the provider.
+
+    Raises:
+        NotFound: there is no such subscription.
+        Conflict: it cannot be changed as it stands, or not to that plan.
+    """
+    async with transaction() as tx:
+        row = await _locked(tx.connection, subscription_id)
+        offer = await find_offer(tx.connection, subscription_id, wanted.plan_external_id)
+        before = await find_offer(tx.connection, subscription_id, row["plan_external_id"])
+        _check_plan(_shown(row), wanted, asked=row["wish"])
+        if offer is None:
+            raise Conflict("That plan cannot be chosen any more.", hint="Choose another one.")
+        if wanted.quantity != 0 if offer.by_use else not 1 <= wanted.quantity <= MOST_QUANTITY:
+            raise Conflict("That quantity cannot be ordered.")
+        old = before.counted(row["quantity"]) if before else row["plan_external_id"]
+        words = (
+            f"Asked to change the plan from {old} to {offer.counted(wanted.quantity)}. "
+            f"The rest of the period: {PRORATIONS[wanted.proration].lower()}."
         )
-        if row is None:
-            raise NotFound("There is no such subscription.")
-        shown = Shown(
-            row["status"], row["cancel_at_period_end"] or row["cancel_at"] is not None, row["pause"]
-        )
-        _check(shown, wish, asked=row["wish"])
-        await tx.connection.execute("UPDATE subscription SET wish = $2 WHERE id = $1", subscription_id, wish)
-        await record(
-            tx.connection,
-            actor=actor,
-            action="subscription.change_asked",
-            words=WISHES[wish],
-            subject=("subscription", str(subscription_id)),
-            mode=row["mode"],
-        )
-        await queue_task(
-            tx.connection, account_id=row["account"], kind="change_subscription", subject_id=subscription_id
-        )
-        await announce(tx.connection, f"subscription:{subscription_id}")
+        await _want(tx.connection, row, _Wish("change_plan", words, wanted), actor=actor)
 
 
 async def wished_change(subscription_id: int) -> SubscriptionWish:
@@ -62,18 +71,83 @@ async def wished_change(subscription_id: int) -> SubscriptionWish:
         NotFound: there is no such subscription.
     """
     async with connection() as held:
-        row = await held.fetchrow("SELECT external_id, wish FROM subscription WHERE id = $1", subscription_id)
+        row = await held.fetchrow(_WISHED, subscription_id)
     if row is None:
         raise NotFound("There is no such subscription.")
-    return SubscriptionWish(row["external_id"], row["wish"])
+    return SubscriptionWish(*row)
+
+
+_WISHED = """
+SELECT external_id, wish, wish_plan_external_id, wish_quantity, wish_proration FROM subscription WHERE id = $1
+"""
+NO_PLAN_CHANGE = PlanChange("", 0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    wish: str
+    words: str
+    plan: PlanChange = NO_PLAN_CHANGE
+
+
+async def _locked(held: Connection, subscription_id: int) -> Record:
+    row: Record | None = await held.fetchrow(
+        """
+        SELECT id, account, mode, status, cancel_at, cancel_at_period_end, pause, wish, plan_external_id,
+               quantity
+        FROM subscription WHERE id = $1 FOR UPDATE
+        """,
+        subscription_id,
+    )
+    if row is None:
+        raise NotFound("There is no such subscription.")
+    return row
+
+
+def _shown(row: Record) -> Shown:
+    later = row["cancel_at_period_end"] or row["cancel_at"] is not None
+    return Shown(row["status"], later, row["pause"], row["plan_external_id"], row["quantity"])
+
+
+async def _want(held: Connection, row: Record, wished: _Wish, *, actor: Actor) -> None:
+    await held.execute(
+        """
+        UPDATE subscription SET wish = $2, wish_plan_external_id = $3, wish_quantity = $4, wish_proration = $5
+        WHERE id = $1
+        """,
+        row["id"],
+        wished.wish,
+        wished.plan.plan_external_id,
+        wished.plan.quantity,
+        wished.plan.proration,
+    )
+    await record(
+        held,
+        actor=actor,
+        action="subscription.change_asked",
+        words=wished.words,
+        subject=("subscription", str(row["id"])),
+        mode=row["mode"],
+    )
+    await queue_task(held, account_id=row["account"], kind="change_subscription", subject_id=row["id"])
+    await announce(held, f"subscription:{row['id']}")
+
+
+def _check_plan(shown: Shown, wanted: PlanChange, *, asked: str) -> None:
+    _check(shown, "change_plan", asked=asked)
+    if shown.status in ("incomplete", "paused") or shown.pause or shown.ends_later:
+        raise Conflict("The plan cannot be changed now.", hint="Keep or resume it, or wait for its payment.")
+    if wanted.proration not in PRORATIONS:
+        raise Conflict("That is no way to count the rest of a period.")
+    wished = WishedPlan(wanted.plan_external_id, wanted.quantity)
+    if not asked and is_granted("change_plan", shown, wished):
+        raise Conflict("It is that way already.")
 
 
 def _check(shown: Shown, wish: str, *, asked: str) -> None:
-    if wish not in WISHES:
-        raise Conflict("That cannot be asked of a subscription.")
     if shown.status in ENDED:
         raise Conflict("This subscription has ended.", hint="Start a new one instead.")
     if asked == "cancel_now" and wish != "cancel_now":
         raise Conflict("It is being cancelled.", hint="Start a new one when it has ended.")
-    if not asked and is_granted(wish, shown):
+    if wish != "change_plan" and not asked and is_granted(wish, shown):
         raise Conflict("It is that way already.")

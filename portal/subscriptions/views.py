@@ -58,7 +58,7 @@ async def subscription_context(request: PortalRequest, subscription_id: int) -> 
         "subscription": subject.subscription,
         "actions": subject.actions,
         "meaning": explain_status(subject.subscription.standing),
-        "asked": WISHES.get(subject.subscription.wish, ""),
+        "asked": _asked(subject.subscription),
         "entries": await timeline("subscription", subscription_id),
         "first_link": await _first_link(subject.subscription),
     }
@@ -69,6 +69,13 @@ async def _first_link(subscription: SubscriptionDetail) -> str:
     if subscription.standing.status != "incomplete" or subscription.owed is None:
         return ""
     return await pay_link(subscription.owed.id) or ""
+
+
+def _asked(found: SubscriptionDetail) -> str:
+    if found.wish != "change_plan":
+        return WISHES.get(found.wish, "")
+    counted = f"{found.wish_quantity:,} × " if found.wish_quantity else ""
+    return f"Asked to change the plan to {counted}{found.wish_plan}."
 
 
 async def live_fragments(subscription_id: int, request: Request[Any, Any, Any]) -> str:

@@ -12,6 +12,7 @@ from portal.web.request import Role
 
 SOON = datetime(2026, 12, 1, tzinfo=UTC)
 END, KEEP, PAUSE, RESUME, NOW = "cancel_at_period_end", "keep", "pause", "resume", "cancel_now"
+PLAN = "change_plan"
 
 
 def asked(
@@ -23,10 +24,10 @@ def asked(
 @pytest.mark.parametrize(
     ("standing", "offered"),
     [
-        (Standing("active"), (END, PAUSE, NOW)),
-        (Standing("trialing"), (END, PAUSE, NOW)),
-        (Standing("past_due"), (END, PAUSE, NOW)),
-        (Standing("unpaid"), (END, PAUSE, NOW)),
+        (Standing("active"), (PLAN, END, PAUSE, NOW)),
+        (Standing("trialing"), (PLAN, END, PAUSE, NOW)),
+        (Standing("past_due"), (PLAN, END, PAUSE, NOW)),
+        (Standing("unpaid"), (PLAN, END, PAUSE, NOW)),
         (Standing("active", cancel_at_period_end=True), (KEEP, PAUSE, NOW)),
         (Standing("active", cancel_at=SOON), (KEEP, PAUSE, NOW)),
         (Standing("active", pause="void"), (END, RESUME, NOW)),
@@ -48,6 +49,10 @@ def test_what_applies_is_offered_and_nothing_else(standing: Standing, offered: t
         (Standing("canceled"), "It has ended"),
         (Standing("incomplete"), "before the first payment"),
         (Standing("paused"), "no period runs"),
+        (Standing("incomplete"), "The plan cannot be changed before the first payment."),
+        (Standing("paused"), "The plan cannot be changed while it is paused."),
+        (Standing("active", pause="void"), "The plan cannot be changed while it is paused."),
+        (Standing("active", cancel_at=SOON), "while it is to end: keep it first."),
     ],
 )
 def test_the_rest_has_its_reason(standing: Standing, words: str) -> None:
@@ -69,6 +74,7 @@ def test_nothing_is_offered_without_a_connection() -> None:
     [
         (END, (KEEP, PAUSE, NOW)),
         (PAUSE, (END, RESUME, NOW)),
+        (PLAN, (PLAN, NOW)),
         (NOW, ()),
     ],
 )
@@ -76,3 +82,12 @@ def test_a_wish_under_way_can_be_taken_back_but_for_an_end_at_once(
     wish: str, offered: tuple[str, ...]
 ) -> None:
     assert asked(Standing("active"), wish=wish).offered == offered
+
+
+def test_what_waits_for_another_wish_is_said() -> None:
+    assert asked(Standing("active"), wish=PAUSE).absent == (
+        "The plan can be changed when what was asked for is confirmed.",
+    )
+    assert asked(Standing("active"), wish=PLAN).absent == (
+        "Ending it later and pausing are offered when the other plan is confirmed.",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.subscriptions.rules import Shown, is_granted, plain
+from portal.subscriptions.rules import Shown, WishedPlan, is_granted, plain
 
 GOES_ON = Shown("active", ends_later=False, pause="")
 ENDS_LATER = Shown("active", ends_later=True, pause="")
@@ -26,6 +26,24 @@ ENDED = Shown("canceled", ends_later=False, pause="")
 def test_a_wish_is_over_when_the_subscription_is_as_it_was_asked(wish: str, granted: list[Shown]) -> None:
     shown = [each for each in (GOES_ON, ENDS_LATER, HELD_BACK, PAUSED, ENDED) if is_granted(wish, each)]
     assert shown == granted
+
+
+@pytest.mark.parametrize(
+    ("plan", "quantity", "wished", "granted"),
+    [
+        ("price_2", 3, WishedPlan("price_2", 3), True),
+        ("price_2", 1, WishedPlan("price_2", 3), False),
+        ("price_1", 3, WishedPlan("price_2", 3), False),
+        ("price_2", 1, WishedPlan("price_2", 0), True),
+        ("price_1", 1, WishedPlan("price_2", 0), False),
+    ],
+)
+def test_another_plan_is_granted_when_plan_and_quantity_are_seen(
+    plan: str, quantity: int, wished: WishedPlan, *, granted: bool
+) -> None:
+    shown = Shown("active", ends_later=False, pause="", plan=plan, quantity=quantity)
+    assert is_granted("change_plan", shown, wished) is granted
+    assert is_granted("change_plan", ENDED, wished)
 
 
 def test_statuses_read_as_words() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import stripe as stripe_sdk
-from stripe.params import CustomerUpdateParams, RefundCreateParams
+from stripe.params import CustomerUpdateParams, RefundCreateParams, SubscriptionUpdateParamsItem
 
 from plugins.stripe.gateway.client import translated_errors
 from plugins.stripe.gateway.spending import account_client
@@ -114,6 +115,36 @@ async def unpause_subscription(account: Account, settings: Settings, *, subscrip
     with translated_errors(write=True):
         await _v1(account, settings).subscriptions.update_async(
             subscription, {"pause_collection": ""}, {"idempotency_key": key}
+        )
+
+
+ProrationBehavior = Literal["always_invoice", "create_prorations", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """What becomes of an item of a subscription; None: as it is."""
+
+    item: str
+    price: str | None
+    quantity: int | None
+    proration: ProrationBehavior
+
+
+async def change_item(
+    account: Account, settings: Settings, *, subscription: str, change: ItemChange, key: str
+) -> None:
+    """Put an item on another price or quantity, and count the rest of the period as asked."""
+    item: SubscriptionUpdateParamsItem = {"id": change.item}
+    if change.price is not None:
+        item["price"] = change.price
+    if change.quantity is not None:
+        item["quantity"] = change.quantity
+    with translated_errors(write=True):
+        await _v1(account, settings).subscriptions.update_async(
+            subscription,
+            {"items": [item], "proration_behavior": change.proration},
+            {"idempotency_key": key},
         )
 
 

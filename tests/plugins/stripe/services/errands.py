@@ -21,7 +21,8 @@ from portal.invoices import closing
 from portal.invoices import services as invoices
 from portal.invoices.credits import CreditRequest, request_credit
 from portal.money import Money
-from portal.subscriptions.services import request_change
+from portal.subscriptions.plan_rules import PlanChange
+from portal.subscriptions.services import request_change, request_plan_change
 from portal.subscriptions.starts import WantedStart, request_start
 from tests.builders import Connected, make_customer
 from tests.plugins.stripe.services.stories import intent_of, invoice_row, published_invoice, value
@@ -243,6 +244,39 @@ async def start(world: World) -> Errand:
     return Errand(await world.waiting("start_subscription"), "POST /v1/subscriptions", check)
 
 
+async def planted_plan(world: World, amount: int, interval: str = "month") -> str:
+    """Another plan that both sides have; its id in Stripe."""
+    made = world.stripe.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount": amount,
+            "recurring": {"interval": "year" if interval == "year" else "month"},
+            "product_data": {"name": f"Plan of {amount}"},
+        }
+    )
+    await world.refresh(f"product:{made.product}")
+    await world.refresh(f"price:{made.id}")
+    return str(made.id)
+
+
+async def change_plan(world: World) -> Errand:
+    """A subscription goes to a dearer plan, and what that costs is collected at once."""
+    external_id = await planted_subscription(world)
+    plan = await planted_plan(world, 9_000)
+    wanted = PlanChange(plan, 3, "at_once")
+    await request_plan_change(await value("SELECT id FROM subscription"), wanted, actor=SYSTEM)
+
+    async def check() -> None:
+        (item,) = world.stripe.subscriptions.retrieve(external_id)["items"].data
+        assert (item.price.id, item.quantity) == (plan, 3)
+        (invoice,) = world.stripe.invoices.list({"subscription": external_id}).data
+        assert invoice.billing_reason == "subscription_update"
+        assert len(invoice.lines.data) == 2
+        assert await value("SELECT plan_external_id || quantity || wish FROM subscription") == f"{plan}3"
+
+    return Errand(await world.waiting("change_subscription"), "POST /v1/subscriptions/*", check)
+
+
 ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     void,
     uncollectible,
@@ -255,4 +289,5 @@ ERRANDS: tuple[Callable[[World], Awaitable[Errand]], ...] = (
     cancel,
     recharge,
     start,
+    change_plan,
 )
