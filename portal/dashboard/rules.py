@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -86,11 +87,32 @@ def movement_summary(currency: str, by_month: Sequence[tuple[date, int, int]]) -
     return f"{now}; {_of(earned, currency)} and {_of(missed, currency)} in {before:%B}."
 
 
-def failure_summary(currency: str, by_week: Sequence[tuple[date, int, int]]) -> str:
-    """One sentence: week, what failed and what was recovered, for this week and the last."""
-    (_, unpaid, got_back), (_, failed, recovered) = by_week[-2:]
-    now = f"{_of(failed, currency)} failed and {_of(recovered, currency)} was recovered this week so far"
-    return f"{now}; {_of(unpaid, currency)} and {_of(got_back, currency)} last week."
+@dataclass(frozen=True, slots=True)
+class FailedWeek:
+    """What first failed in a week, in minor units, by what became of it until today."""
+
+    week: date
+    recovered: int = 0
+    """Paid later."""
+    lost: int = 0
+    """Void, given up, or of a subscription that ended or is unpaid."""
+    open: int = 0
+
+
+def failure_summary(currency: str, by_week: Sequence[FailedWeek]) -> str:
+    """One sentence: what first failed this week and in the last, and what became of it."""
+    last, this = by_week[-2:]
+    said = f"{_fates(this, currency)} this week so far; {_fates(last, currency)} last week."
+    return said[0].upper() + said[1:]
+
+
+def _fates(week: FailedWeek, currency: str) -> str:
+    failed = week.recovered + week.lost + week.open
+    if not failed:
+        return "nothing failed"
+    shares = ((week.recovered, "recovered"), (week.lost, "lost"), (week.open, "still open"))
+    split = ", ".join(f"{_of(amount, currency)} {word}" for amount, word in shares if amount)
+    return f"{_of(failed, currency)} failed ({split})"
 
 
 def _of(amount_minor: int, currency: str) -> str:

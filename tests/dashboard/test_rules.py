@@ -7,6 +7,7 @@ import pytest
 
 from portal.dashboard.queries import Period
 from portal.dashboard.rules import (
+    FailedWeek,
     by_use,
     compare,
     failure_summary,
@@ -144,6 +145,11 @@ def test_what_moved_it_is_said_in_one_sentence(
 
 def test_failures_are_said_in_one_sentence() -> None:
     (last, this) = weeks_before(date(2026, 11, 26), 2)
-    assert failure_summary("usd", [(last, 900, 0), (this, 500, 700)]) == (
-        "$5.00 failed and $7.00 was recovered this week so far; $9.00 and $0.00 last week."
+    weeks = [FailedWeek(last, recovered=500, lost=300, open=100), FailedWeek(this, open=700)]
+    assert failure_summary("usd", weeks) == (
+        "$7.00 failed ($7.00 still open) this week so far; "
+        "$9.00 failed ($5.00 recovered, $3.00 lost, $1.00 still open) last week."
+    )
+    assert failure_summary("usd", [FailedWeek(last, lost=900), FailedWeek(this)]) == (
+        "Nothing failed this week so far; $9.00 failed ($9.00 lost) last week."
     )
