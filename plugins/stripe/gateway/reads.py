@@ -87,7 +87,9 @@ async def retrieve_subscription(
     expand = SUBSCRIPTION_EXPAND if with_products else SUBSCRIPTION_EXPAND[:1]
     raw = await raw_read(account, settings, service="subscriptions", external_id=subscription, expand=expand)
     if raw["items"].get("has_more"):
-        wanted = {"subscription": subscription}
+        wanted: dict[str, Any] = {"subscription": subscription}
+        if with_products:
+            wanted["expand"] = ["data.price.product", "data.price.tiers"]
         raw["items"]["data"] = await raw_rest(account, settings, service="subscription_items", params=wanted)
         raw["items"]["has_more"] = False
     return raw

@@ -53,6 +53,11 @@ def _empty_list(name: str) -> Includable:
     return lambda _world, row: embedded([], f"/v1/customers/{row['id']}/{name}")
 
 
+def _tiers(world: World, price: Json) -> list[Json] | None:
+    """Only of a price that has steps."""
+    return world.note(price["id"]).get("tiers")
+
+
 INCLUDABLE: dict[tuple[str, str], Includable] = {
     ("charge", "refunds"): _refunds,
     ("customer", "cash_balance"): lambda _world, _row: None,
@@ -62,7 +67,7 @@ INCLUDABLE: dict[tuple[str, str], Includable] = {
     ("invoice", "confirmation_secret"): _confirmation_secret,
     ("invoice", "payments"): _payments,
     ("price", "currency_options"): lambda _world, _row: None,
-    ("price", "tiers"): lambda _world, _row: None,
+    ("price", "tiers"): _tiers,
 }
 """Fields that are absent unless expanded, by kind and name."""
 

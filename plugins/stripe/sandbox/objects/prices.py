@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from plugins.stripe.sandbox.calls import Call, assign, handles
-from plugins.stripe.sandbox.errors import ApiError, Json, missing_param, not_built
+from plugins.stripe.sandbox.errors import ApiError, Json, missing_param
 from plugins.stripe.sandbox.listing import listed
 from plugins.stripe.sandbox.objects.products import add_product
 
@@ -97,12 +97,31 @@ def create(call: Call) -> Json:
         raise ApiError(
             400, "Invalid non-negative integer", code="parameter_invalid_integer", param="unit_amount"
         )
-    if given.get("tiers") or given.get("billing_scheme") == "tiered":
-        raise not_built("tiered prices")
+    _check_tiers(given)
     price = add_price(call, given)
+    if given.get("tiers"):
+        call.world.note(price["id"])["tiers"] = [_tier(each) for each in given["tiers"]]
     call.emit("price.created", price)
     _take_lookup_key(call, price)
     return price
+
+
+def _check_tiers(given: Json) -> None:
+    if bool(given.get("tiers")) != (given.get("billing_scheme") == "tiered"):
+        raise missing_param("billing_scheme" if given.get("tiers") else "tiers")
+    if given.get("tiers") and not given.get("tiers_mode"):
+        raise missing_param("tiers_mode")
+
+
+def _tier(given: Json) -> Json:
+    """A step as it is shown: without an end in the last one, with each amount exact and whole."""
+    up_to = given.get("up_to")
+    tier: Json = {"up_to": None if up_to == "inf" else int(up_to or 0)}
+    for name in ("flat_amount", "unit_amount"):
+        given_decimal = given.get(f"{name}_decimal")
+        whole, exact = amounts_of({"unit_amount": given.get(name), "unit_amount_decimal": given_decimal})
+        tier |= {name: whole, f"{name}_decimal": exact}
+    return tier
 
 
 def _product_for(call: Call) -> str:
