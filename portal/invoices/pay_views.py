@@ -118,12 +118,15 @@ def merchant_context(company: Organisation | None, mode: str | None = None) -> d
     return {"merchant": merchant, "mode": mode}
 
 
+def days_until(due_at: datetime, now: datetime) -> int:
+    """How many days are left where `now` is, below zero when it is past due."""
+    return (due_at.astimezone(now.tzinfo).date() - now.date()).days
+
+
 def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
     invoice = link.invoice
     zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
-    days = (
-        (invoice.due_at.astimezone(zone).date() - datetime.now(zone).date()).days if invoice.due_at else None
-    )
+    days = days_until(invoice.due_at, datetime.now(zone)) if invoice.due_at else None
     return {
         "number": invoice.number,
         "currency": invoice.total.currency,

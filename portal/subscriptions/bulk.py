@@ -12,10 +12,12 @@ from portal.database.transaction import Connection
 from portal.subscriptions.facts import (
     COLUMNS,
     PLAN_COLUMNS,
+    Named,
     created_words,
     plan_names,
     plan_values,
     subscription_values,
+    zone_of_days,
 )
 from portal.subscriptions.first_payments import keep_order
 
@@ -86,11 +88,12 @@ async def add_subscriptions(held: Connection, source: Source, facts: Sequence[Su
     rows = [(customers[f.customer_external_id], *subscription_values(f).values()) for f in facts]
     added = await _add(held, source, _ADD_SUBSCRIPTIONS, rows)
     names = await plan_names(held, source.account_id, [fact.plan_external_id for fact in facts])
+    named = Named(names, await zone_of_days(held))
     for fact in facts:
         if fact.external_id in added:
             await keep_order(held, source, fact)
             source.note(
-                ("subscription.created", created_words(names, fact)),
+                ("subscription.created", created_words(named, fact)),
                 ("subscription", added[fact.external_id]),
                 {"external_id": fact.external_id},
             )

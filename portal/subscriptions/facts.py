@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from portal.audit.sources import Source
 from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
@@ -22,6 +24,18 @@ class Step:
 
     words: str = ""
     new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What sentences call plans and days."""
+
+    plans: Mapping[str, str]
+    zone: ZoneInfo
+
+    def day(self, at: datetime) -> str:
+        """`30 Nov 2026`, where the organisation is."""
+        return f"{at.astimezone(self.zone):%-d %b %Y}"
 
 
 async def apply_product_seen(held: Connection, source: Source, fact: ProductSeen) -> Step:
@@ -95,8 +109,8 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     if before is not None:
         await _end_wishes(held, before, fact)
     plans = [fact.plan_external_id, *([before["plan_external_id"]] if before else [])]
-    names = await plan_names(held, source.account_id, plans)
-    words = created_words(names, fact) if before is None else _changed_words(names, before, fact, changed)
+    named = Named(await plan_names(held, source.account_id, plans), await zone_of_days(held))
+    words = created_words(named, fact) if before is None else _changed_words(named, before, fact, changed)
     action = "subscription.created" if before is None else "subscription.changed"
     source.note((action, words), ("subscription", stored["id"]), {"external_id": fact.external_id})
     await keep_order(held, source, fact)
@@ -119,10 +133,15 @@ async def plan_names(held: Connection, account_id: int, plan_external_ids: Seque
     return {external_id: known.get(external_id, external_id) for external_id in plan_external_ids}
 
 
-def created_words(names: Mapping[str, str], fact: SubscriptionSeen) -> str:
+async def zone_of_days(held: Connection) -> ZoneInfo:
+    """Where the organisation is: its days are those that sentences name."""
+    return ZoneInfo(await held.fetchval("SELECT time_zone FROM organisation LIMIT 1") or "UTC")
+
+
+def created_words(named: Named, fact: SubscriptionSeen) -> str:
     """A new subscription as a sentence."""
-    name = names[fact.plan_external_id]
-    return f"{name}: {plain(fact.status)}, since {fact.started_at:%-d %b %Y}."
+    name = named.plans[fact.plan_external_id]
+    return f"{name}: {plain(fact.status)}, since {named.day(fact.started_at)}."
 
 
 def plan_values(fact: PlanSeen) -> tuple[Any, ...]:
@@ -152,8 +171,8 @@ def _kept(what: str, new: bool, fact: ProductSeen | PlanSeen) -> str:  # noqa: F
     return f"{what} was added." if new else f"{what} changed{'' if fact.active else ' and is not sold now'}."
 
 
-def _changed_words(names: Mapping[str, str], before: Any, fact: SubscriptionSeen, changed: list[str]) -> str:
-    said = []
+def _changed_words(named: Named, before: Any, fact: SubscriptionSeen, changed: list[str]) -> str:
+    names, said = named.plans, []
     if before["status"] != fact.status:
         said.append(f"{plain(before['status'])} → {plain(fact.status)}")
     if "plan_external_id" in changed:
@@ -168,7 +187,7 @@ def _changed_words(names: Mapping[str, str], before: Any, fact: SubscriptionSeen
     if "method_external_id" in changed and fact.method_external_id:
         said.append("charged to another method" if before["method_external_id"] else "its method is known")
     if not said and "period_end" in changed and fact.period_end:
-        said.append(f"renewed until {fact.period_end:%-d %b %Y}")
+        said.append(f"renewed until {named.day(fact.period_end)}")
     return f"{names[fact.plan_external_id]}: {', '.join(said) or 'details changed'}."
 
 
