@@ -80,5 +80,13 @@ def _modes(wanted: SubscriptionFilter | PlanFilter) -> list[tuple[str, str, Mode
     return [(mode.value.capitalize(), wanted.in_mode(mode).href(), mode) for mode in (Mode.LIVE, Mode.TEST)]
 
 
-routes = [show_list, show_plans, show_subscription, stream_subscription, *action_routes, *plan_routes, *start_routes]
+routes = [
+    show_list,
+    show_plans,
+    show_subscription,
+    stream_subscription,
+    *action_routes,
+    *plan_routes,
+    *start_routes,
+]
 nav = [NavEntry("Subscriptions", "/subscriptions", "repeat", order=30)]
