@@ -53,7 +53,7 @@ async def the_mail() -> ClaimedMail:
 async def test_the_page_says_what_is_charged_and_offers_a_link(owner: Visitor, account: Connected) -> None:
     page = (await owner.get(await place())).text
     assert "Charged to <b>Visa ending 4242</b>, expires 08/2031" in page
-    assert "Send the customer a link to update the card" in page
+    assert "Email a link" in page
     assert "Make a link to copy" in page
     assert not ADDRESS.search(page)
 
