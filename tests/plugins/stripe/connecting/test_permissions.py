@@ -156,9 +156,10 @@ async def test_a_probe_that_is_asked_to_slow_down_for_long_says_so(
 async def test_the_pause_that_stripe_names_is_kept(
     sandbox: RunningSandbox, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Longer than the probe may take, so that keeping it is seen without a clock.
-    monkeypatch.setattr(probes, "PROBE_SECONDS", 1.0)
-    sandbox.add_fault(match="GET /v1/events", status=429, headers={"Retry-After": "2"}, times=1)
+    # Longer than the probe may take, so that keeping it is seen without a clock; the others have time enough.
+    monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 20.0)
+    monkeypatch.setattr(probes, "PROBE_SECONDS", 4.0)
+    sandbox.add_fault(match="GET /v1/events", status=429, headers={"Retry-After": "8"}, times=1)
     found = await run("permissions", context_of())
     assert chips(found, CheckStatus.UNPROVED) == ["Events"]
 
