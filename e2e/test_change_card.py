@@ -10,8 +10,8 @@ from e2e.mails import written
 from e2e.people import LIVE_MILLISECONDS, Admin, card_form
 from e2e.portals import RunningPortal
 from e2e.stripe_control import StripeControl
+from e2e.subscribing import eventually, opened, subscribed
 from e2e.tables import rows
-from e2e.test_subscriptions import eventually, opened, subscribed
 
 DECLINED = "4000000000009995"
 SECURE = "4000002500003155"

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from e2e.people import LIVE_MILLISECONDS, Admin
 from e2e.stripe_control import StripeControl
+from e2e.subscribing import opened, subscribed, wish
 from e2e.tables import rows
-from e2e.test_subscriptions import opened, subscribed, wish
 
 INVOICE_SECONDS = 2 * 3600
 """Stripe leaves a renewal's invoice open to changes for an hour, then charges it."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from e2e.people import LIVE_MILLISECONDS, Admin, find_link
+from e2e.people import LIVE_MILLISECONDS, Admin
 from e2e.stripe_control import StripeControl
+from e2e.subscribing import eventually, opened, priced, subscribed, wish
 
 MONTH = 32 * 86_400
 
@@ -82,49 +81,3 @@ def test_a_refused_renewal_is_in_dunning_until_a_retry_succeeds(admin: Admin) ->
     page = opened(admin, "Tyrell Optics")
     expect(page.locator("#subscription-status")).to_have_text("Active", timeout=LIVE_MILLISECONDS)
     assert stripe.dashboard.subscriptions.retrieve(made).status == "active"
-
-
-def subscribed(stripe: StripeControl, name: str, *, trial_days: int = 0, **fields: Any) -> str:
-    """A new customer's subscription over $20.00 a month, paid by card; its id."""
-    about: Any = {"name": name, **fields}
-    customer = stripe.dashboard.customers.create(about).id
-    stripe.save_method(customer, "pm_card_visa")
-    wanted: Any = {"customer": customer, "items": [{"price": priced(stripe, f"Plan for {name}", 2_000)}]}
-    if trial_days:
-        wanted["trial_period_days"] = trial_days
-    return str(stripe.dashboard.subscriptions.create(wanted).id)
-
-
-def priced(stripe: StripeControl, name: str, amount: int) -> str:
-    """A new product's price for a month; its id."""
-    product = stripe.dashboard.products.create({"name": name}).id
-    recurring: Any = {"interval": "month"}
-    price = stripe.dashboard.prices.create(
-        {"product": product, "unit_amount": amount, "currency": "usd", "recurring": recurring}
-    )
-    return str(price.id)
-
-
-def opened(admin: Admin, name: str) -> Page:
-    """The subscription's page, found by its customer."""
-    address = f"{admin.portal.url}/subscriptions?mode=test&q={name}"
-    find_link(admin.page, address, f"Plan for {name}").click()
-    return admin.page
-
-
-def wish(page: Page, name: str, button: str) -> None:
-    """Choose a change, from the menu where it is in there, and confirm it."""
-    link = page.locator(f"#{name}-link")
-    if not link.is_visible():
-        page.locator("#more-actions > summary").click()
-    link.click()
-    page.get_by_role("dialog").get_by_role("button", name=button).click()
-
-
-def eventually(page: Page, is_so: Callable[[], bool]) -> None:
-    """Stripe's side is asked until it is so."""
-    for _ in range(40):
-        if is_so():
-            return
-        page.wait_for_timeout(250)
-    assert is_so()
