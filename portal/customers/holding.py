@@ -8,18 +8,16 @@ from typing import Any
 from portal.database.transaction import Connection
 from portal.errors import NotFound
 
+LOCKED = (("customer_link", "customer"), ("subscription", "customer"), ("invoice", "customer"))
+"""In this order while customers merge: readings lock links first, and write what is owed afterwards."""
 KEYS = (
-    ("customer_link", "customer"),
-    ("subscription", "customer"),
-    ("invoice", "customer"),
+    *LOCKED,
     ("subscription_order", "customer"),
     ("customer_apart", "customer"),
     ("customer_apart", "other"),
     ("customer", "merged_into"),
 )
-"""Every key that names a customer. The first three are locked in this order: readings lock links first, and
-write what is owed afterwards."""
-LOCKED = KEYS[:3]
+"""Every key that names a customer."""
 
 
 async def hold_customers(held: Connection, ids: Sequence[int]) -> dict[int, Any]:
