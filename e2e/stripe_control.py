@@ -115,3 +115,13 @@ class StripeControl:
     def called(self) -> set[str]:
         """The routes that were called, as `GET /v1/account`."""
         return set(self.control("GET", "/calls")["counts"])
+
+    def story_of(self, object_id: str) -> dict[str, Any]:
+        """What was last asked about an object and told of it, the newest first: for a failed test."""
+        asked = [call for call in self.control("GET", "/calls")["recent"] if object_id in call["path"]]
+        told = [
+            (event.type, event.created)
+            for event in self.dashboard.events.list({"limit": 100}).data
+            if getattr(event.data.object, "id", "") == object_id
+        ]
+        return {"asked": asked, "told": told}

@@ -48,10 +48,18 @@ def wish(page: Page, name: str, button: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=button).click()
 
 
-def eventually(page: Page, is_so: Callable[[], bool]) -> None:
-    """Stripe's side is asked until it is so."""
+def ordered(stripe: StripeControl, subscription: str) -> tuple[str, int]:
+    """The price and the quantity of its first item in Stripe."""
+    item = stripe.dashboard.subscriptions.retrieve(subscription)["items"].data[0]
+    return item.price.id, item.quantity
+
+
+def eventually(
+    page: Page, is_so: Callable[[], bool], *, says: Callable[[], object] = lambda: "It did not become so."
+) -> None:
+    """Stripe's side is asked until it is so; `says` tells more when it never is."""
     for _ in range(40):
         if is_so():
             return
         page.wait_for_timeout(250)
-    assert is_so()
+    assert is_so(), says()

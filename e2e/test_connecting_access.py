@@ -46,12 +46,13 @@ BROKEN = """
     WHERE state <> 'disconnected'
 """
 CUT = """
-element => {
+() => [...document.querySelectorAll('main :is(.btn, input:not([type=hidden]))')].filter(element => {
   const box = element.getBoundingClientRect();
   const outside = box.left < 0 || box.right > innerWidth;
   return box.width > 0 && (outside || element.scrollHeight > element.clientHeight + 2);
-}
+}).map(element => element.outerHTML)
 """
+"""What is cut off, all looked at in one go: the page may change by itself meanwhile."""
 SLOW_MILLISECONDS = 400
 SETTLED_MILLISECONDS = 600
 """Longer than the half second after a key in which a browser counts no layout shift."""
@@ -421,5 +422,4 @@ def test_text_of_twice_the_size_keeps_everything_within_reach(connected: Desk) -
         desk.open(path)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= WIDE, path
-        for button in page.locator("main :is(.btn, input:not([type=hidden]))").all():
-            assert button.evaluate(CUT) is False, (path, button.inner_text())
+        assert page.evaluate(CUT) == [], path

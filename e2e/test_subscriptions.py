@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from e2e.people import LIVE_MILLISECONDS, Admin
 from e2e.stripe_control import StripeControl
-from e2e.subscribing import eventually, opened, priced, subscribed, wish
+from e2e.subscribing import eventually, opened, ordered, priced, subscribed, wish
 
 MONTH = 32 * 86_400
 
@@ -57,8 +57,7 @@ def test_another_plan_and_quantity_become_so_in_stripe(admin: Admin) -> None:
 
     expect(page.locator("#subscription-head")).to_contain_text("$150.00 / month", timeout=LIVE_MILLISECONDS)
     expect(page.locator("#asked")).to_have_count(0, timeout=LIVE_MILLISECONDS)
-    item = stripe.dashboard.subscriptions.retrieve(made)["items"].data[0]
-    assert (item.price.id, item.quantity) == (dearer, 3)
+    eventually(page, lambda: ordered(stripe, made) == (dearer, 3), says=lambda: stripe.story_of(made))
     invoices = stripe.dashboard.invoices.list({"subscription": made}).data
     assert [invoice.billing_reason for invoice in invoices] == ["subscription_update", "subscription_create"]
 
