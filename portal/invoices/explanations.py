@@ -29,6 +29,8 @@ def why_status(invoice: InvoiceDetail) -> str:
     """The rule by which the invoice has its status, as a sentence with its own amounts."""
     if invoice.shown_status == "paid" and invoice.total.amount_minor <= 0:
         return "Paid: there was nothing to charge."
+    if invoice.shown_status == "past_due" and invoice.due_date is None:
+        return f"Past due: {invoice.amount_due.format()} is owed, and collecting it failed."
     due, paid, total = (m.format() for m in (invoice.amount_due, invoice.amount_paid, invoice.total))
     return _REASONS[invoice.shown_status].format(due=due, paid=paid, total=total)
 

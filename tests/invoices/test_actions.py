@@ -140,6 +140,11 @@ def test_each_status_is_explained(status: str, words: str) -> None:
     assert words in why_status(replace(make_sheet().invoice, shown_status=status))
 
 
+def test_past_due_without_a_day_is_explained_by_the_attempts_that_failed() -> None:
+    invoice = replace(make_sheet().invoice, shown_status="past_due", due_date=None)
+    assert why_status(invoice) == "Past due: €571.20 is owed, and collecting it failed."
+
+
 DECLINED = replace(OURS, made_there=True, collected=True)
 
 
