@@ -46,10 +46,19 @@ class RunningPortal:
         assert found, "\n".join(self.lines)
         return found[1]
 
+    @property
+    def troubles(self) -> list[str]:
+        """What it said about parts that ended by themselves."""
+        return [line for line in self.lines if re.match(r"\s+\S+\s+trouble\s", line)]
+
 
 @contextmanager
-def running_portal(data_dir: Path, **environment: str) -> Iterator[RunningPortal]:
-    """Run `portal run` until the end of the block, then stop it as Ctrl-C does."""
+def running_portal(data_dir: Path, *, breaks: bool = False, **environment: str) -> Iterator[RunningPortal]:
+    """Run `portal run` until the end of the block, then stop it as Ctrl-C does.
+
+    Unless the caller `breaks` it, no part of it may end by itself: what a part forgets when it starts again
+    would look like a defect of something else.
+    """
     port = _free_ports()
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PORTAL_")}
     environ |= {"PORTAL_DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1", **environment}
@@ -67,6 +76,7 @@ def running_portal(data_dir: Path, **environment: str) -> Iterator[RunningPortal
     try:
         _wait_until_ready(portal)
         yield portal
+        assert breaks or not portal.troubles, "\n".join(portal.lines)
     finally:
         _stop(process)
         reader.join(5)

@@ -254,13 +254,13 @@ SELECT s.*, s.account AS account_id, s.customer AS customer_id,
                  WHERE w.account = s.account AND w.external_id = s.wish_plan_external_id), '') AS wish_plan,
        a.state <> 'disconnected' AS connected, o.next_attempt_at AS retry_at,
        coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'change_subscription' AND t.subject_id = s.id
-                 AND t.account = s.account AND t.state IN ('failed', 'unknown') AND s.wish <> ''), '')
+                 AND t.account = s.account AND t.state = 'failed' AND s.wish <> ''), '')
        AS wish_error,
        CASE WHEN s.wish_method_external_id = '' THEN ''
             ELSE coalesce((SELECT m.words FROM payment_method m WHERE m.account = s.account
                            AND m.external_id = s.wish_method_external_id), 'another method') END AS agreed_to,
        coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'use_method' AND t.subject_id = s.id
-                 AND t.account = s.account AND t.state IN ('failed', 'unknown')
+                 AND t.account = s.account AND t.state = 'failed'
                  AND s.wish_method_external_id <> ''), '') AS method_error
 FROM subscription s JOIN customer c ON c.id = s.customer JOIN connected_account a ON a.id = s.account
      {PLAN_JOIN} {OPEN_INVOICE}

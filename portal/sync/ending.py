@@ -23,6 +23,12 @@ from portal.web.live import announce
 
 _ORDERED = {"send_refund": "refund", "send_credit": "credit"}
 """Kinds whose subject is a row of this table, which says how its task ended."""
+_SHOWN_ON = {
+    "change_subscription": "subscription",
+    "use_method": "subscription",
+    "push_customer": "customer",
+}
+"""Kinds whose subject's page says how its task stands."""
 
 
 async def finish_task(held: Connection, task: Task) -> None:
@@ -60,6 +66,8 @@ async def give_back(task: Task, error: PortalError) -> None:
             await _postpone(tx.connection, task, error)
         else:
             await _fail(tx.connection, task, error)
+        if task.kind in _SHOWN_ON:
+            await announce(tx.connection, f"{_SHOWN_ON[task.kind]}:{task.subject_id}")
 
 
 async def _hold_invoice(held: Connection, task: Task) -> None:

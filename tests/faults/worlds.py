@@ -247,7 +247,7 @@ def running_world(folder: Path, *, invoices: int, broker: str = "postgres") -> I
             empty(broker_url)
             stack.callback(empty, broker_url)
         environment = _environment(postgres, sandbox, lines["broker"], broker_url)
-        portal = stack.enter_context(running_portal(data_dir, **environment))
+        portal = stack.enter_context(running_portal(data_dir, breaks=True, **environment))
         variables = {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_BASE_URL": portal.url}
         made = furnish(invoices, variables)
         product = Product(

@@ -185,7 +185,7 @@ class Product:
 @contextmanager
 def running_product(data_dir: Path, *, invoices: int, **environment: str) -> Iterator[Product]:
     """The product with finalised invoices, from its start to its end."""
-    with running_portal(data_dir, **environment) as portal:
+    with running_portal(data_dir, breaks=True, **environment) as portal:
         variables = {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_BASE_URL": portal.url, **environment}
         made = furnish(invoices, variables)
         yield Product(portal, load_settings(variables), str(made["webhook_path"]), tuple(made["invoice_ids"]))

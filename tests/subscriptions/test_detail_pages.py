@@ -222,12 +222,23 @@ async def test_what_the_provider_was_not_told_is_said_and_can_be_asked_again(
     await owner.post(f"{await place()}/changes/pause", await press(owner, "pause"))
     await rows("UPDATE sync_task SET state = 'failed', error = 'No such right.' RETURNING id")
     page = await shown(owner)
-    assert "Stripe was not told." in page
+    assert "That did not work." in page
     assert "No such right." in page
     assert (
         await owner.post(f"{await place()}/changes/pause", await press(owner, "pause"))
     ).status_code == 303
     assert await rows("SELECT state FROM sync_task") == [("waiting",)]
+
+
+async def test_while_the_providers_answer_is_not_known_nothing_else_can_be_asked(
+    owner: Visitor, account: Connected
+) -> None:
+    await owner.post(f"{await place()}/changes/pause", await press(owner, "pause"))
+    await rows("UPDATE sync_task SET state = 'unknown', error = 'No answer came.' RETURNING id")
+    page = await shown(owner)
+    assert "Stripe has not confirmed it yet." in page
+    assert "That did not work." not in page
+    assert 'id="pause-link"' not in page
 
 
 async def test_unknown_ones_are_not_found(owner: Visitor, account: Connected) -> None:

@@ -150,7 +150,7 @@ async def test_what_the_customer_chose_is_shown_until_the_provider_has_it(
     assert "The customer chose another method." in page
     await rows("UPDATE sync_task SET state = 'failed', error = 'No such method.'")
     page = (await owner.get(await place())).text
-    assert "Stripe was not told of another method." in page
+    assert "Stripe did not take another method." in page
     assert "No such method." in page
     await apply(account, make.subscription(method_external_id="pm_new"))
     assert "another method" not in (await owner.get(await place())).text.replace(

@@ -13,6 +13,7 @@ from plugins.stripe.services.publishing import run_sync_task
 from portal.audit.services import SYSTEM
 from portal.subscriptions.plan_rules import PlanChange
 from portal.subscriptions.services import request_plan_change
+from tests.announcing import announcements
 from tests.builders import Connected
 from tests.plugins.stripe.services.errands import World, planted_plan, planted_subscription
 from tests.plugins.stripe.services.stories import retry_now, value
@@ -106,6 +107,17 @@ async def test_several_items_are_left_alone_with_words(world: World) -> None:
     assert state == "failed"
     assert "several items: change it in Stripe" in error
     assert items(world, external_id) == before
+
+
+async def test_open_pages_hear_of_a_refused_change(world: World) -> None:
+    external_id = await planted_subscription(world)
+    plan, beside = await planted_plan(world, 5_000), await planted_plan(world, 700)
+    world.stripe.subscriptions.update(external_id, {"items": [{"price": beside}]})
+    task = await ask(world, plan, 1, "next_invoice")
+    subscription_id = await value("SELECT id FROM subscription")
+    async with announcements() as told:
+        await run_sync_task(task)
+    assert told.count(f"subscription:{subscription_id}") == 1
 
 
 async def test_a_plan_that_is_archived_meanwhile_is_refused_in_stripes_words_or_kept(world: World) -> None:
