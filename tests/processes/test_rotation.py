@@ -102,7 +102,7 @@ class Load:
 def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Two web processes and two worker processes that nobody has set up."""
     folder = tmp_path_factory.mktemp("rotating")
-    with running_portal(folder, **TWO_OF_EACH) as portal:
+    with running_portal(folder, breaks=False, **TWO_OF_EACH) as portal:
         variables = {"PORTAL_DATA_DIR": str(folder), "PORTAL_BASE_URL": portal.url, **TWO_OF_EACH}
         yield Product(portal, load_settings(variables), "", ())
 
