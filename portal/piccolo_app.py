@@ -10,7 +10,7 @@ from portal.auth.tables import LoginAttempt, Person, PersonSession, SetupToken
 from portal.customers.tables import Customer, CustomerApart, CustomerLink, PaymentMethod
 from portal.exchange.tables import EventReplay, HealthAlarm
 from portal.finance.tables import Organisation, TaxRate
-from portal.invoices.tables import Invoice, InvoiceLine
+from portal.invoices.tables import FormerPayLink, Invoice, InvoiceLine
 from portal.mail.tables import MailMessage
 from portal.payments.tables import Credit, Dispute, Payment, PaymentAttempt, Refund
 from portal.subscriptions.movement_tables import RecurringChange
@@ -54,6 +54,7 @@ APP_CONFIG = AppConfig(
         RecurringChange,
         Invoice,
         InvoiceLine,
+        FormerPayLink,
         Payment,
         PaymentAttempt,
         Refund,

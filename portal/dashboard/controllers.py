@@ -24,6 +24,7 @@ LIVE = "live"
 ACCOUNTS = "/settings/connected-accounts"
 DIFFERENCES = "/differences"
 INVOICE = "/invoices/"
+SUBSCRIPTION = "/subscriptions/"
 
 
 @get("/", name="dashboard")
@@ -69,7 +70,8 @@ def _attention_rows(request: PortalRequest, found: Attention) -> list[tuple[str,
         (found.troubled, "connected account needs attention", ACCOUNTS),
         (found.disputes, "dispute waits for your answer", f"{INVOICE}{found.disputed_invoice}"),
         (found.refunds, "refund did not go through", f"{INVOICE}{found.refund_invoice}"),
-        (found.unmailed, "email could not be delivered", f"{INVOICE}{found.unmailed_invoice}"),
+        (found.unmailed, "email could not be delivered", found.unmailed_page or ""),
+        (found.held_up, "email is held up: the mail server does not take it", found.held_up_page or ""),
         (found.parked, "webhook event could not be handled", "/webhook-events?status=parked"),
         (found.unsent, "change could not be sent to the provider", f"{ACCOUNTS}/{found.unsent_page}#unsent"),
         (
@@ -89,8 +91,9 @@ def _attention_rows(request: PortalRequest, found: Attention) -> list[tuple[str,
 
 
 def _is_there(pages: Container[str], path: str) -> bool:
-    one_invoice = path.startswith(INVOICE) and path.removeprefix(INVOICE).isdecimal()
-    return path in pages or one_invoice or path.endswith((DIFFERENCES, "/sync"))
+    place, _, number = path.rpartition("/")
+    is_one = f"{place}/" in (INVOICE, SUBSCRIPTION) and number.isdecimal()
+    return path in pages or is_one or path.endswith((DIFFERENCES, "/sync"))
 
 
 def _count(number: int, words: str) -> str:
@@ -106,6 +109,10 @@ def _count(number: int, words: str) -> str:
         ("dispute waits", "disputes wait"),
         ("refund did", "refunds did"),
         ("email could", "emails could"),
+        (
+            "email is held up: the mail server does not take it",
+            "emails are held up: the mail server does not take them",
+        ),
         ("subscription could", "subscriptions could"),
     ):
         words = words.replace(singular, plural)

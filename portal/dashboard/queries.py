@@ -31,7 +31,17 @@ SELECT currency,
           FROM invoice WHERE mode = $1 AND status IN ('open', 'partly_paid', 'processing')) i
  GROUP BY currency
 """
+# A letter that arrived later, of the same kind and about the same, makes up for one that failed.
 ATTENTION = """
+WITH unmailed AS (
+    SELECT id, '/' || subject_kind || 's/' || subject_id AS page FROM mail_message m
+    WHERE state = 'failed' AND created_at > now() - interval '30 days'
+      AND NOT EXISTS (SELECT FROM mail_message l
+                      WHERE l.subject_kind = m.subject_kind AND l.subject_id = m.subject_id
+                        AND l.kind = m.kind AND l.state = 'sent' AND l.sent_at > m.created_at)),
+held_up AS (
+    SELECT id, '/' || subject_kind || 's/' || subject_id AS page FROM mail_message
+    WHERE state IN ('waiting', 'sending') AND error <> '' AND attempts >= 3)
 SELECT (SELECT count(*) FROM webhook_event WHERE state = 'parked') AS parked,
        (SELECT count(*) FROM sync_task WHERE state IN ('failed', 'unknown')) AS unsent,
        (SELECT a.plugin || '/sync?account=' || a.id
@@ -48,10 +58,10 @@ SELECT (SELECT count(*) FROM webhook_event WHERE state = 'parked') AS parked,
            AND changed_at > now() - interval '30 days') AS refunds,
        (SELECT invoice FROM refund WHERE mode = $1 AND status IN ('failed', 'requires_action')
            AND changed_at > now() - interval '30 days' ORDER BY id DESC LIMIT 1) AS refund_invoice,
-       (SELECT count(*) FROM mail_message WHERE state = 'failed'
-           AND created_at > now() - interval '30 days') AS unmailed,
-       (SELECT subject_id FROM mail_message WHERE state = 'failed' AND subject_kind = 'invoice'
-           AND created_at > now() - interval '30 days' ORDER BY id DESC LIMIT 1) AS unmailed_invoice,
+       (SELECT count(*) FROM unmailed) AS unmailed,
+       (SELECT page FROM unmailed ORDER BY id DESC LIMIT 1) AS unmailed_page,
+       (SELECT count(*) FROM held_up) AS held_up,
+       (SELECT page FROM held_up ORDER BY id LIMIT 1) AS held_up_page,
        (SELECT count(*) FROM sync_difference WHERE state = 'open' AND kind = 'conflict') AS conflicts,
        (SELECT a.plugin FROM sync_difference d JOIN connected_account a ON a.id = d.account
          WHERE d.state = 'open' AND d.kind = 'conflict' ORDER BY d.id LIMIT 1) AS conflict_plugin
@@ -113,7 +123,10 @@ class Attention:
     refund_invoice: int | None
     unmailed: int
     """Mail of the last 30 days that could not be delivered."""
-    unmailed_invoice: int | None
+    unmailed_page: str | None
+    held_up: int
+    """Mail that was tried several times, and is tried again."""
+    held_up_page: str | None
     conflicts: int
     """Values that both sides tell differently."""
     conflict_plugin: str | None
@@ -131,6 +144,7 @@ class Attention:
             or self.disputes
             or self.refunds
             or self.unmailed
+            or self.held_up
             or self.conflicts
         )
 

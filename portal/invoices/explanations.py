@@ -21,6 +21,7 @@ RULES = {
     "payment.refund_requested": "It counts once the provider has sent the money.",
     "payment.refunded": "What went back is not owed again.",
     "invoice.link_renewed": "Whoever has the old link can do nothing with it.",
+    "invoice.expired_link_renewed": "Whoever has the old link can ask for the new one, by mail alone.",
 }
 """By the entry's action."""
 

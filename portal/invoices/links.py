@@ -1,10 +1,18 @@
-"""Pay links: replaced, so that the old one opens nothing, or given another end."""
+"""Pay links: replaced, so that the old one opens nothing, or given another end.
+
+A link that works is replaced by a person alone, who is told that it stops working at once: that is what
+replacing is for, and the new one is on the page, to be copied or sent. What has expired is replaced where a
+customer asks for it or a letter needs it. The new link goes to the address on file by mail alone, and mail
+can fail, so nothing that worked until then is taken away: the expired link keeps the one thing that it could
+do, which is to ask for the link that works now. A letter that fails or is held up stands in the timeline and
+on the dashboard, with another try.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from portal.audit.services import Actor
+from portal.audit.services import SYSTEM, Actor
 from portal.contract.facts import Mode
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
@@ -18,12 +26,13 @@ from portal.security.tokens import Purpose, hash_token, new_token
 
 CUSTOMER = Actor("customer", "", "Customer")
 RENEWED = "New pay link made. The old one does not work any more."
+FOLLOWED = ("invoice.expired_link_renewed", "The pay link had expired: a new one was made.")
 BY_MERCHANT = "merchant"
 """In the address's query: who opens it wants to see what the customer sees, and is not the customer."""
 
 
 async def regenerate_pay_link(invoice_id: int, actor: Actor) -> None:
-    """Give the invoice a new pay link for the usual time; the old one opens nothing from now on.
+    """Give the invoice a new pay link for the usual time; the old ones open nothing and ask for nothing now.
 
     Raises:
         Conflict: it is a draft or void, or is paid where it was made.
@@ -32,9 +41,26 @@ async def regenerate_pay_link(invoice_id: int, actor: Actor) -> None:
     async with transaction() as tx:
         row = await _lock_linked(tx.connection, invoice_id)
         before = await _link_end(tx.connection, invoice_id)
+        await tx.connection.execute("DELETE FROM former_pay_link WHERE invoice = $1", invoice_id)
         await store_pay_link(tx.connection, invoice_id, row.mode)
         words = "Pay link made." if before is None else RENEWED
         await note_on(tx.connection, row, actor, what=("invoice.link_renewed", words), details={})
+
+
+async def renew_expired_link(invoice_id: int) -> None:
+    """Give an invoice whose pay link has expired a new one. The old one can ask for it.
+
+    Nothing happens while there is one that works, or where there never was one.
+
+    Raises:
+        Conflict: it is a draft or void, or is paid where it was made.
+        NotFound: there is no such invoice.
+    """
+    async with transaction() as tx:
+        row = await _lock_linked(tx.connection, invoice_id)
+        if await tx.connection.fetchval(_KEEP_EXPIRED, invoice_id):
+            await store_pay_link(tx.connection, invoice_id, row.mode)
+            await note_on(tx.connection, row, SYSTEM, what=FOLLOWED, details={})
 
 
 async def store_pay_link(held: Connection, invoice_id: int, mode: Mode) -> None:
@@ -124,6 +150,11 @@ async def _link_end(held: Connection, invoice_id: int) -> datetime | None:
     return end
 
 
+_KEEP_EXPIRED = """
+INSERT INTO former_pay_link (invoice, token_hash, replaced_at)
+SELECT id, pay_token_hash, now() FROM invoice
+WHERE id = $1 AND pay_token_hash IS NOT NULL AND pay_link_expires_at <= now() RETURNING true
+"""
 _IS_PAID_HERE = """
 SELECT origin = 'portal' OR (subscription_external_id IS NOT NULL AND account IS NOT NULL)
 FROM invoice WHERE id = $1

@@ -97,3 +97,13 @@ class InvoiceLine(Table, tablename="invoice_line"):
     """What the rate is called on the invoice, such as `VAT`; empty: `Tax`."""
     amount_minor = BigInt(null=False)
     """Quantity times unit, without tax."""
+
+
+class FormerPayLink(Table, tablename="former_pay_link"):
+    """A pay link that had expired when another took its place: it opens nothing, but asks for the new one."""
+
+    id: BigSerial
+    id = BigSerial(primary_key=True)
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.cascade)
+    token_hash = Bytea(null=False)
+    replaced_at = Timestamptz(null=False)

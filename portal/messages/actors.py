@@ -12,7 +12,7 @@ from portal.mail.claims import ClaimedMail
 from portal.mail.letters import Letter
 from portal.messages.composing import compose
 from portal.messages.method_letters import compose_method_link
-from portal.messages.new_links import renew_link
+from portal.messages.new_links import PRESENT, renew_link
 from portal.messages.reminders import queue_reminders
 from portal.queue.schedule import periodic
 
@@ -28,9 +28,9 @@ async def _compose(claimed: ClaimedMail) -> Letter:
 
 
 @dramatiq.actor(actor_name="portal.renew_link", max_retries=0)
-async def renew_expired_link(invoice_id: int) -> None:
+async def answer_who_asked(invoice_id: int, former_id: int = PRESENT) -> None:
     """Answer a customer who asked for a new pay link."""
-    await renew_link(invoice_id)
+    await renew_link(invoice_id, former_id)
 
 
 @periodic(name="portal.sweep_mail", every=timedelta(seconds=30))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from portal.audit.services import SYSTEM
 from portal.documents.services import invoice_pdf, receipt_pdf
 from portal.errors import NotFound
-from portal.invoices.links import regenerate_pay_link
+from portal.invoices.links import renew_expired_link
 from portal.invoices.services import pay_link
 from portal.mail.claims import ClaimedMail
 from portal.mail.letters import Attachment, Letter
@@ -44,7 +43,7 @@ async def _renew_expired_link(matter: Matter) -> None:
     invoice = matter.invoice
     had_one = invoice.pay_link_expires_at is not None and invoice.paid_here
     if invoice.account_id and had_one and invoice.owed and not await pay_link(invoice.id):
-        await regenerate_pay_link(invoice.id, SYSTEM)
+        await renew_expired_link(invoice.id)
 
 
 async def _attachments(kind: Kind, invoice_id: int) -> tuple[Attachment, ...]:

@@ -1,11 +1,14 @@
-"""A customer whose pay link has expired asks for another, and does not learn whether it was a right one."""
+"""A customer whose pay link has expired asks for another, and does not learn whether it was a right one.
+
+The letter with it may never arrive. So a link that had expired when it was replaced can ask again: the link
+that works now goes to the address on file once more, as soon as no letter is on its way.
+"""
 
 from __future__ import annotations
 
-from portal.audit.services import SYSTEM
 from portal.auth.limits import TooManyAttempts, admit
 from portal.database.transaction import Connection, transaction
-from portal.invoices.links import regenerate_pay_link
+from portal.invoices.links import renew_expired_link
 from portal.mail.services import Mail, queue_mail
 from portal.messages.matters import read_matter, why_not_by_itself
 from portal.messages.texts import Kind
@@ -13,10 +16,13 @@ from portal.queue.rings import ring
 from portal.security.tokens import Purpose, hash_token
 from portal.settings import current_settings
 
+UNDER_WAY = frozenset({"waiting", "sending"})
 MOST_A_DAY = 3
 """So many mails about new links go to one address, whichever invoices they are about."""
 NOBODY = 0
 """The id that stands for a token that opens nothing: it takes the same way as any other."""
+PRESENT = 0
+"""In the place of a former link's id: it was asked with the link that the invoice has now."""
 
 
 async def ask_for_link(token: str, *, address: str) -> None:
@@ -31,20 +37,26 @@ async def ask_for_link(token: str, *, address: str) -> None:
     except TooManyAttempts:
         return
     async with transaction() as tx:
-        found = await tx.connection.fetchval("SELECT id FROM invoice WHERE pay_token_hash = $1", hashed)
-        await ring(tx.connection, "portal.renew_link", found or NOBODY)
+        found = await tx.connection.fetchrow(_ASKED_WITH, hashed, PRESENT)
+        await ring(tx.connection, "portal.renew_link", *(found or (NOBODY, PRESENT)))
 
 
-async def renew_link(invoice_id: int) -> None:
-    """Make a new link and mail it to the address on file, if the old one has expired and money is owed."""
+async def renew_link(invoice_id: int, former_id: int = PRESENT) -> None:
+    """Mail a link that works to the address on file, if money is owed and who asks has one that does not.
+
+    `former_id`: of the former link that it was asked with.
+    """
     if invoice_id == NOBODY or await _in_vain(invoice_id):
         return
     async with transaction() as tx:
-        row = await tx.connection.fetchrow(_EXPIRED, invoice_id)
+        row = await tx.connection.fetchrow(_ASKED, invoice_id, former_id)
         if row is None or await _wrote_often(tx.connection, row["email"]):
             return
-        await regenerate_pay_link(invoice_id, SYSTEM)
-        key = f"new_link:{invoice_id}:{row['expired_at']:%Y-%m-%dT%H:%M:%S.%f}"
+        await renew_expired_link(invoice_id)
+        last = await tx.connection.fetchrow(_LAST_LETTER, invoice_id)
+        if last and last["state"] in UNDER_WAY:
+            return
+        key = f"new_link:{invoice_id}:after:{last['id'] if last else 'none'}"
         mail = Mail(key, Kind.NEW_LINK.value, ("invoice", invoice_id), row["mode"], row["email"])
         await queue_mail(tx.connection, mail)
 
@@ -67,9 +79,17 @@ async def _wrote_often(held: Connection, address: str) -> bool:
     return count >= MOST_A_DAY
 
 
-_EXPIRED = """
-SELECT i.mode, i.pay_link_expires_at AS expired_at, c.email
-FROM invoice i JOIN customer c ON c.id = i.customer
-WHERE i.id = $1 AND i.pay_link_expires_at <= now() AND c.email <> ''
+_ASKED_WITH = """
+SELECT id, $2::bigint FROM invoice WHERE pay_token_hash = $1
+UNION ALL SELECT invoice, id FROM former_pay_link WHERE token_hash = $1
+"""
+_ASKED = """
+SELECT i.mode, c.email FROM invoice i JOIN customer c ON c.id = i.customer
+WHERE i.id = $1 AND c.email <> '' AND (
+    i.pay_link_expires_at <= now() OR EXISTS (SELECT FROM former_pay_link WHERE id = $2 AND invoice = $1))
 FOR UPDATE OF i
+"""
+_LAST_LETTER = """
+SELECT id, state FROM mail_message
+WHERE subject_kind = 'invoice' AND subject_id = $1 AND kind = 'new_link' ORDER BY id DESC LIMIT 1
 """
