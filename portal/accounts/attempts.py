@@ -16,6 +16,7 @@ from portal.accounts.services import (
     instance_id,
     load_account,
     load_summary,
+    time_zone,
 )
 from portal.contract.checks import CheckContext
 from portal.contract.descriptions import FieldFeedback
@@ -103,6 +104,7 @@ async def form_context(plugin: Plugin, values: Mapping[str, Secret]) -> CheckCon
         endpoint_url=await form_endpoint_url(plugin),
         settings=current_settings(),
         instance=await instance_id(),
+        time_zone=await time_zone(),
         other_secrets=await other_secrets(plugin, values),
     )
 

@@ -17,6 +17,7 @@ from portal.accounts.services import (
     mark_needs_attention,
     mark_ready,
     still_saved,
+    time_zone,
 )
 from portal.accounts.tables import ConnectedAccount
 from portal.accounts.validations import Outcome, run_to_end
@@ -59,6 +60,7 @@ async def saved_context(account_id: int, plugin: Plugin, *, thorough: bool = Tru
         endpoint_url=await saved_endpoint_url(account_id, plugin),
         settings=current_settings(),
         instance=await instance_id(),
+        time_zone=await time_zone(),
         account_id=account_id,
         thorough=thorough,
         other_secrets={"the previous secret": previous[0]} if previous else {},

@@ -15,6 +15,7 @@ from portal.contract.facts import Mode
 from portal.contract.secrets import Secret
 from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound
+from portal.finance.services import zone_of_days
 from portal.security.sealing import open_sealed
 
 SUMMARY = """
@@ -122,6 +123,12 @@ async def instance_id() -> str:
     async with connection() as held:
         found: str | None = await held.fetchval("SELECT instance_id::text FROM organisation LIMIT 1")
     return found or ""
+
+
+async def time_zone() -> str:
+    """The organisation's."""
+    async with connection() as held:
+        return (await zone_of_days(held)).key
 
 
 async def account_for_webhook(plugin_id: str, token_hash: bytes) -> Account | None:

@@ -76,6 +76,8 @@ class CheckContext:
     settings: Settings
     instance: str = ""
     """Names this installation; what the portal makes at the provider carries it."""
+    time_zone: str = "UTC"
+    """The organisation's: the days that sentences name are those of this zone."""
     account_id: int | None = None
     """The saved connection that is checked; None: it is not saved yet."""
     thorough: bool = True

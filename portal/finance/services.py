@@ -72,6 +72,11 @@ async def organisation() -> Organisation:
         return _to_organisation(await held.fetchrow(SELECT))
 
 
+async def zone_of_days(held: Connection) -> ZoneInfo:
+    """Where the organisation is: its days are those that sentences name."""
+    return ZoneInfo(await held.fetchval("SELECT time_zone FROM organisation LIMIT 1") or "UTC")
+
+
 async def found_organisation(
     held: Connection, *, name: str, contact_email: str, currency: str, time_zone: str
 ) -> None:

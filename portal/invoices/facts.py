@@ -21,6 +21,7 @@ from portal.contract.facts import (
     RefundSeen,
 )
 from portal.database.transaction import Connection
+from portal.finance.services import zone_of_days
 from portal.invoices.late_failures import is_open_again, under_way_of, write_of_failure
 from portal.invoices.returns import apply_return
 from portal.invoices.rows import LockedInvoice, lock_invoice
@@ -89,7 +90,7 @@ async def _apply(connection: Connection, source: Source, invoice: LockedInvoice,
         case InvoicePublished():
             words = await _published(connection, source, invoice, fact)
         case CollectionSeen():
-            words = _collected(invoice, fact)
+            words = await _collected(connection, invoice, fact)
         case RefundSeen() | CreditSeen() | DisputeSeen():
             words = await apply_return(connection, source, invoice, fact)
     return words
@@ -161,9 +162,11 @@ async def _published(
     return words
 
 
-def _collected(invoice: LockedInvoice, fact: CollectionSeen) -> str:
+async def _collected(connection: Connection, invoice: LockedInvoice, fact: CollectionSeen) -> str:
     now = (fact.attempts, fact.next_attempt_at, fact.failure)
-    return collection_words(*now) if now != invoice.collection and (now[1] or now[2]) else ""
+    if now == invoice.collection or not (fact.next_attempt_at or fact.failure):
+        return ""
+    return collection_words(*now, zone=await zone_of_days(connection))
 
 
 async def settle(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 
 class InvoiceStatus(StrEnum):
@@ -114,15 +115,16 @@ def _imported_line(words: str, quantity: int, amount_minor: int) -> StoredLine:
     return StoredLine(f"{words} ({quantity} in all)" if quantity > 1 else words, 1, amount_minor)
 
 
-def collection_words(attempts: int, next_attempt_at: datetime | None, failure: str) -> str:
-    """How the provider's own attempts to collect an invoice are going, as a sentence."""
+def collection_words(attempts: int, next_attempt_at: datetime | None, failure: str, *, zone: ZoneInfo) -> str:
+    """How the provider's own attempts to collect it are going, as a sentence; days are those of `zone`."""
     said = (
         [f"The provider tried {attempts} time{'' if attempts == 1 else 's'} to collect it"]
         if attempts
         else []
     )
     if next_attempt_at is not None:
-        said.append(f"{'the' if said else 'The'} next attempt is due {next_attempt_at:%-d %b %Y}")
+        day = next_attempt_at.astimezone(zone)
+        said.append(f"{'the' if said else 'The'} next attempt is due {day:%-d %b %Y}")
     sentence = f"{', '.join(said)}." if said else ""
     return f"{sentence} {failure}".strip()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from portal.database.transaction import connection
 from portal.invoices.actions import Situation
@@ -71,8 +72,8 @@ async def surroundings_of(invoice: InvoiceDetail) -> Surroundings:
     )
 
 
-def situation_of(invoice: InvoiceDetail, around: Surroundings) -> Situation:
-    """What decides which actions are offered."""
+def situation_of(invoice: InvoiceDetail, around: Surroundings, zone: ZoneInfo) -> Situation:
+    """What decides which actions are offered; days are those of `zone`."""
     attempt = invoice.processing
     return Situation(
         status=invoice.status,
@@ -85,7 +86,7 @@ def situation_of(invoice: InvoiceDetail, around: Surroundings) -> Situation:
         has_lines=bool(invoice.lines),
         collected=invoice.collection_failed,
         failed=invoice.sync_state == "failed",
-        expected=attempt.expected_at.date() if attempt and attempt.expected_at else None,
+        expected=attempt.expected_at.astimezone(zone).date() if attempt and attempt.expected_at else None,
     )
 
 

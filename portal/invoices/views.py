@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from litestar import Request
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -50,7 +51,8 @@ async def read_subject(request: PortalRequest, invoice_id: int) -> Subject:
     """
     invoice = await find_invoice(invoice_id, today=today_of(request))
     around = await surroundings_of(invoice)
-    return Subject(invoice, around, actions_for(situation_of(invoice, around), request.user.role))
+    situation = situation_of(invoice, around, ZoneInfo(request.visit.time_zone))
+    return Subject(invoice, around, actions_for(situation, request.user.role))
 
 
 async def invoice_context(request: PortalRequest, invoice_id: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from portal.audit.sources import Source
 from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
 from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
+from portal.finance.services import zone_of_days
 from portal.subscriptions.facts import (
     COLUMNS,
     PLAN_COLUMNS,
@@ -17,7 +18,6 @@ from portal.subscriptions.facts import (
     plan_names,
     plan_values,
     subscription_values,
-    zone_of_days,
 )
 from portal.subscriptions.first_payments import keep_order
 

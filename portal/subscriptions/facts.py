@@ -12,6 +12,7 @@ from portal.audit.sources import Source
 from portal.contract.facts import PlanSeen, ProductSeen, SubscriptionSeen
 from portal.customers.links import ProviderCustomer, customers_of
 from portal.database.transaction import Connection
+from portal.finance.services import zone_of_days
 from portal.subscriptions.first_payments import keep_order
 from portal.subscriptions.methods import end_method_wish
 from portal.subscriptions.rules import Shown, WishedPlan, is_granted, plain
@@ -131,11 +132,6 @@ async def plan_names(held: Connection, account_id: int, plan_external_ids: Seque
     )
     known = {row["external_id"]: row["name"] for row in rows if row["name"]}
     return {external_id: known.get(external_id, external_id) for external_id in plan_external_ids}
-
-
-async def zone_of_days(held: Connection) -> ZoneInfo:
-    """Where the organisation is: its days are those that sentences name."""
-    return ZoneInfo(await held.fetchval("SELECT time_zone FROM organisation LIMIT 1") or "UTC")
 
 
 def created_words(named: Named, fact: SubscriptionSeen) -> str:

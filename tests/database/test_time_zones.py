@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal.contract.facts import Mode
+from portal.contract.facts import UNKNOWN_INVOICE, CollectionSeen, Mode, PaymentProcessing, PaymentSucceeded
 from portal.dashboard.failures import read_failures
 from portal.dashboard.months import read_collected
 from portal.dashboard.queries import Period
@@ -17,6 +17,7 @@ from portal.database.transaction import connection
 from portal.invoices.action_forms import Clock, read_link_end
 from portal.invoices.pay_views import days_until
 from portal.invoices.payable import payable_invoice
+from portal.invoices.rules import collection_words
 from portal.messages.reminders import queue_reminders
 from portal.messages.rules import due_words
 from portal.money import Money
@@ -29,7 +30,8 @@ from portal.web.request import Visit
 from tests.builders import connect_account, make_invoice
 from tests.dashboard.test_page import pay
 from tests.dashboard.test_pictures import fail, owe
-from tests.exchange.facts import apply, rows, subscription
+from tests.exchange.facts import apply, invoice, rows, subscription
+from tests.visitors import Visitor
 
 ZONES = ("Pacific/Kiritimati", "America/St_Johns", "UTC")
 AT = datetime(2026, 11, 30, 20, 30, tzinfo=UTC)
@@ -72,6 +74,32 @@ def test_days_on_pages_are_the_organisations(machine: str, zone: str) -> None:
     offer = PlanOffer("price_1", "Pro", "", Money(100, "usd"), "month", 1)
     standing, now = Standing("active", period_end=AT), Price(Money(100, "usd"), "month")
     assert f"from {day} on" in effect_of(offer, 1, standing, now, zone=ZoneInfo(zone))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days_in_sentences_about_collecting_are_the_organisations(machine: str, zone: str) -> None:
+    said = collection_words(2, AT, "", zone=ZoneInfo(zone))
+    assert said.endswith(f"the next attempt is due {TODAY[zone]:%-d %b %Y}.")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+async def test_days_that_an_invoice_tells_of_its_payments_are_the_organisations(
+    owner: Visitor, machine: str, zone: str
+) -> None:
+    account, day = await connect_account(), f"{TODAY[zone]:%-d %b %Y}"
+    invoice_id = await make_invoice()
+    async with connection() as held:
+        await held.execute("UPDATE organisation SET time_zone = $1", zone)
+    said = await apply(account, invoice(), CollectionSeen(UNKNOWN_INVOICE, 2, AT, "Declined."))
+    assert f"the next attempt is due {day}." in said
+    paid = [PaymentSucceeded(invoice_id, f"pi_{n}", Money(10, "usd"), AT, method="Visa") for n in (1, 2)]
+    await apply(account, *paid, invoice_id=invoice_id)
+    asked = (await owner.get(f"/invoices/{invoice_id}/refund")).text
+    assert asked.count(f"$0.10 of $0.10, Visa, {day}</option>") == 2
+    under_way = PaymentProcessing(invoice_id, "pi_3", Money(10, "usd"), AT, method="Bank", expected_at=AT)
+    await apply(account, under_way, invoice_id=invoice_id)
+    shown = (await owner.get(f"/invoices/{invoice_id}")).text
+    assert f"are not offered while a payment is under way: expected {day}." in shown
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
 
 from plugins.stripe.checks.learning import account_of, both
 from plugins.stripe.checks.pairs import doubt_of_pair
@@ -66,7 +67,7 @@ async def _standing(context: CheckContext) -> _Standing | ProviderError:
         return await _hidden(context)
     except ProviderError as error:
         return error
-    return replace(_judge(account, live=is_live(context)), items=_chips(account), shown=_shown(account))
+    return replace(_judge(account, context), items=_chips(account), shown=_shown(account))
 
 
 async def _hidden(context: CheckContext) -> _Standing | ProviderError:
@@ -91,14 +92,14 @@ async def _hidden(context: CheckContext) -> _Standing | ProviderError:
     )
 
 
-def _judge(account: accounts.StripeAccount, *, live: bool) -> _Standing:
+def _judge(account: accounts.StripeAccount, context: CheckContext) -> _Standing:
     who = ", ".join(part for part in (account.title, shorten(account.id), account.country) if part)
     if account.charges_enabled and account.payouts_enabled and not account.due:
         return _Standing(CheckStatus.PASSED, f"{who}. Can accept charges and payouts.")
-    fix, steps = _to_do(account)
+    fix, steps = _to_do(account, ZoneInfo(context.time_zone))
     if not account.charges_enabled:
         why = REASONS.get(account.disabled_reason, "Stripe does not say why")
-        status = CheckStatus.FAILED if live else CheckStatus.WARNING
+        status = CheckStatus.FAILED if is_live(context) else CheckStatus.WARNING
         fix = fix or "Finish the account's set-up in Stripe."
         message = f"{who}. Charges are off: {why}."
         return _Standing(status, message, fix, "Charges off", Code.CHARGES_OFF, steps)
@@ -110,12 +111,12 @@ def _judge(account: accounts.StripeAccount, *, live: bool) -> _Standing:
     return _Standing(CheckStatus.WARNING, message, fix, "Details due", Code.DETAILS_DUE, steps)
 
 
-def _to_do(account: accounts.StripeAccount) -> tuple[str, tuple[str, ...]]:
+def _to_do(account: accounts.StripeAccount, zone: ZoneInfo) -> tuple[str, tuple[str, ...]]:
     """What Stripe still needs, as a sentence, and as one step each."""
     words = describe_requirements(account.due)
     if not words:
         return "", ()
-    by = f" by {account.deadline:%-d %b %Y}" if account.deadline else ""
+    by = f" by {account.deadline.astimezone(zone):%-d %b %Y}" if account.deadline else ""
     shown, more = words[:SHOWN_DETAILS], len(words) - SHOWN_DETAILS
     named = listed([*shown, f"{more} more"] if more > 0 else shown)
     fix = f"Stripe still needs {counted(len(words), 'detail')}{by}: {named}."

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from plugins.stripe.checks import findings
 from plugins.stripe.checks.learning import endpoints_of
@@ -71,9 +72,8 @@ async def check_signing_secret(context: CheckContext) -> CheckResult:
     if trouble := _malformed(context) or _not_to_be_asked(context):
         return trouble
     if (arrived_at := _fresh_event(context)) is not None:
-        return CheckResult(
-            CheckStatus.PASSED, f"Proved by an event that arrived on {arrived_at:%-d %b %Y at %H:%M} UTC."
-        )
+        day = f"{arrived_at.astimezone(ZoneInfo(context.time_zone)):%-d %b %Y at %H:%M}"
+        return CheckResult(CheckStatus.PASSED, f"Proved by an event that arrived on {day}.")
     reaching = asyncio.create_task(_reach(context.endpoint_url))
     try:
         async with delivery_proof(context.endpoint_url, [context.credentials["webhook_secret"]]) as proof:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import stripe as stripe_sdk
 
@@ -99,6 +101,8 @@ async def test_what_stripe_still_needs_is_told_in_words_with_its_deadline(
         "Stripe still needs 3 details by 3 Dec 2026: a bank account for payouts, agreement to Stripe's terms "
         "and a person's date of birth."
     )
+    there = await run("account", replace(context_of(), time_zone="America/New_York"))
+    assert "by 2 Dec 2026: " in there.fix
     assert found.steps[0] == "Give Stripe a bank account for payouts."
     assert found.shown["Still required"].startswith("a bank account for payouts, ")
 

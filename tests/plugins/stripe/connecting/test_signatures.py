@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 import stripe as stripe_sdk
@@ -395,15 +396,18 @@ async def test_a_malformed_secret_never_passes_and_makes_nothing(scene: Scene, s
 
 async def test_a_fresh_event_is_enough_where_nobody_waits(scene: Scene) -> None:
     scene.sandbox.control("DELETE", "/calls")
+    arrived = datetime.now(UTC) - timedelta(hours=25)
     context = replace(
         scene.context(),
         thorough=False,
         other_secrets={},
-        facts={"event_arrived_at": datetime.now(UTC) - timedelta(hours=25)},
+        time_zone="Pacific/Kiritimati",
+        facts={"event_arrived_at": arrived},
     )
     found = await CHECK.run(context)
     assert found.status is CheckStatus.PASSED
-    assert found.message.startswith("Proved by an event that arrived on ")
+    there = arrived.astimezone(ZoneInfo("Pacific/Kiritimati"))
+    assert found.message == f"Proved by an event that arrived on {there:%-d %b %Y at %H:%M}."
     assert scene.sandbox.calls() == {}
 
 
