@@ -21,6 +21,8 @@ WHOLE_UNITS_ONLY = frozenset("isk ugx".split())
 Forints and Taiwan dollars are whole in payouts alone: their decimals can be charged.
 """
 LOCALE = "en_US"
+MINUS = "\u2212"
+"""The sign of amounts that people read, in every place: as wide as a digit, and no line ends behind it."""
 FARTHEST_DIGIT = 2_000
 """Places from the point: more than a field takes."""
 
@@ -71,6 +73,9 @@ class Money:
     def __sub__(self, other: Money) -> Money:
         return Money(self.amount_minor - self._same(other), self.currency)
 
+    def __neg__(self) -> Money:
+        return Money(-self.amount_minor, self.currency)
+
     def times(self, quantity: int) -> Money:
         """This amount, `quantity` times."""
         return Money(self.amount_minor * quantity, self.currency)
@@ -87,7 +92,7 @@ class Money:
         return Decimal(self.amount_minor).scaleb(-decimals(self.currency))
 
     def format(self, locale: str = LOCALE) -> str:
-        """The amount for people: `$42.00`, `¥500`, `KWD 1.230`; in `de_DE` `42,00 $`."""
+        """The amount for people: `$42.00`, `−$5.00`, `¥500`, `KWD 1.230`; in `de_DE` `42,00 $`."""
         places = decimals(self.currency)
         if self.currency in WHOLE_UNITS_ONLY and self.amount_minor % step(self.currency) == 0:
             places = 0
@@ -97,7 +102,7 @@ class Money:
         return f"{before}{abs(self.major):,.{places}f}{after}"
 
     def plain(self) -> str:
-        """The amount as a form field shows it: digits and a point, no symbol."""
+        """The amount for form fields and tables that machines read: `-5.00`, with a hyphen, no symbol."""
         return f"{self.major:.{decimals(self.currency)}f}"
 
     def _same(self, other: Money) -> int:
@@ -110,7 +115,12 @@ def format_by_locale(major: Decimal, currency: str, places: int, locale: str = L
     """As the locale writes money, but with `places` digits: those that are charged, not the usual ones."""
     pattern, language = _pattern(locale, places)
     text: str = pattern.apply(major, language, currency=currency.upper(), currency_digits=False)
-    return SYMBOL_MEETS_DIGIT.sub("\u00a0", text)
+    return signed(SYMBOL_MEETS_DIGIT.sub("\u00a0", text))
+
+
+def signed(text: str) -> str:
+    """A formatted amount with the sign that people read."""
+    return text.replace("-", MINUS, 1)
 
 
 @functools.lru_cache(maxsize=64)
@@ -130,12 +140,12 @@ def _frame(currency: str, places: int, *, negative: bool) -> tuple[str, str]:
 
 
 def parse_money(text: str, currency: str) -> Money:
-    """Read what a person typed in major units.
+    """Read what a person typed in major units, or copied from a page.
 
     Raises:
         MoneyError: not a number, too many decimals, or more than 8 digits (the provider's limit).
     """
-    cleaned = text.strip().replace(" ", "").replace("\u00a0", "")
+    cleaned = text.strip().replace(" ", "").replace("\u00a0", "").replace(MINUS, "-")
     if "," in cleaned and "." in cleaned:
         cleaned = cleaned.replace(",", "")
     elif cleaned.count(",") == 1 and len(cleaned.rsplit(",", 1)[1]) != 3:

@@ -20,6 +20,7 @@ from portal.money import (
     parse_money,
     step,
 )
+from portal.web.formats import show_money, show_short_money
 
 STRIPE_CURRENCIES = """
 usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd
@@ -51,6 +52,7 @@ def test_every_currency_of_stripes_is_one_of_ours(currency: str) -> None:
         ("-0e9999999", "usd", 0),
         ("1.230", "kwd", 1_230),
         ("-5.00", "usd", -500),
+        ("−5.00", "usd", -500),
         ("100", "isk", 10_000),
         ("5", "ugx", 500),
         ("10.50", "huf", 1_050),
@@ -92,11 +94,11 @@ def test_bad_amounts_say_what_to_type(typed: str, currency: str, words: str) -> 
     [
         (Money(48_000, "usd"), "$480.00"),
         (Money(123_456_789, "usd"), "$1,234,567.89"),
-        (Money(-500, "usd"), "-$5.00"),
+        (Money(-500, "usd"), "−$5.00"),
         (Money(500, "jpy"), "¥500"),
         (Money(1_230, "kwd"), "KWD\u00a01.230"),
         (Money(99, "eur"), "€0.99"),
-        (Money(-1_230, "kwd"), "-KWD\u00a01.230"),
+        (Money(-1_230, "kwd"), "−KWD\u00a01.230"),
         (Money(123_400, "isk"), "ISK\u00a01,234"),
         (Money(123_450, "isk"), "ISK\u00a01,234.50"),
         (Money(1_050, "huf"), "HUF\u00a010.50"),
@@ -104,6 +106,24 @@ def test_bad_amounts_say_what_to_type(typed: str, currency: str, words: str) -> 
 )
 def test_amounts_read_as_people_write_them(money: Money, text: str) -> None:
     assert money.format() == text
+
+
+@pytest.mark.parametrize(
+    ("money", "read", "short", "plain"),
+    [
+        (Money(-500, "usd"), "−$5.00", "−$5", "-5.00"),
+        (Money(-123_456, "eur"), "−€1,234.56", "−€1.2K", "-1234.56"),
+        (Money(-500, "jpy"), "−¥500", "−¥500", "-500"),
+        (Money(-1_230, "kwd"), "−KWD\u00a01.230", "−KWD1.23", "-1.230"),
+        (Money(-123_400, "isk"), "−ISK\u00a01,234", "−ISK1.2K", "-1234.00"),
+    ],
+)
+def test_the_sign_is_one_for_people_and_another_for_machines(
+    money: Money, read: str, short: str, plain: str
+) -> None:
+    assert money.format() == show_money(money) == show_money((money.amount_minor, money.currency)) == read
+    assert (show_short_money(money), money.plain(), (-money).format()) == (short, plain, read[1:])
+    assert "-" not in money.format("de_DE") + money.format("sv_SE")
 
 
 @given(currency=st.sampled_from(STRIPE_CURRENCIES), steps=st.integers(-9_999_999, 9_999_999))
@@ -171,7 +191,7 @@ def test_currencies_have_the_digits_and_steps_that_stripe_charges(
         (Money(123_450, "inr"), "hi_IN", "₹1,234.50"),
         (Money(1_230, "kwd"), "de_DE", "1,230\u00a0KWD"),
         (Money(500, "jpy"), "ja_JP", "￥500"),
-        (Money(-500, "usd"), "fr_FR", "-5,00\u00a0$US"),
+        (Money(-500, "usd"), "fr_FR", "−5,00\u00a0$US"),
     ],
 )
 def test_amounts_follow_the_habits_of_a_language(money: Money, locale: str, text: str) -> None:

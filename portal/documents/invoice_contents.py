@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.documents.parts import Contents, frame, line_table, long_date, negative, qr_code, sum_row
+from portal.documents.parts import Contents, frame, line_table, long_date, qr_code, sum_row
 from portal.documents.sheets import Sheet
 from portal.invoices.rules import InvoiceStatus
 
@@ -49,7 +49,7 @@ def _sums(sheet: Sheet) -> list[Contents]:
     invoice = sheet.invoice
     rows = [sum_row("Subtotal", invoice.subtotal)]
     if invoice.discount.amount_minor:
-        rows.append(sum_row(invoice.discount_title, negative(invoice.discount)))
+        rows.append(sum_row(invoice.discount_title, -invoice.discount))
     several = len(invoice.taxes) > 1 or bool(invoice.discount.amount_minor)
     for tax in invoice.taxes:
         base = f" on {tax.net.format()}" if several and tax.rate else ""
@@ -63,9 +63,9 @@ def settlement(sheet: Sheet) -> list[Contents]:
     """From the total to what is left of it. What was returned is not owed again, so it is only told."""
     moves, rows = sheet.moves, []
     if moves.received.amount_minor:
-        rows.append(sum_row("Paid", negative(moves.received)))
+        rows.append(sum_row("Paid", -moves.received))
     if moves.returned:
-        rows.append(sum_row("of which returned", negative(moves.sum_of(moves.returned))))
+        rows.append(sum_row("of which returned", -moves.sum_of(moves.returned)))
     if moves.credited:
-        rows.append(sum_row("Credited", negative(moves.sum_of(moves.credited))))
+        rows.append(sum_row("Credited", -moves.sum_of(moves.credited)))
     return [*rows, sum_row("Amount due", sheet.invoice.amount_due, strong=True)]

@@ -91,17 +91,7 @@ def column(title: str, *, wide: bool = False, end: bool = False) -> Contents:
 
 def sum_row(name: str, amount: Money, *, strong: bool = False) -> Contents:
     """A row of the sums."""
-    return {"name": name, "amount": amount_text(amount), "strong": strong}
-
-
-def amount_text(amount: Money) -> str:
-    """The amount, with a sign as wide as the digits when it is negative."""
-    return amount.format().replace("-", "−", 1)
-
-
-def negative(amount: Money) -> Money:
-    """What is taken off."""
-    return Money(0, amount.currency) - amount
+    return {"name": name, "amount": amount.format(), "strong": strong}
 
 
 def long_date(day: date) -> str:

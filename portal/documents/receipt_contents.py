@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.documents.invoice_contents import settlement
 from portal.documents.moves import Moves, words_for
-from portal.documents.parts import Contents, amount_text, column, frame, line_table, long_date, sum_row
+from portal.documents.parts import Contents, column, frame, line_table, long_date, sum_row
 from portal.documents.sheets import Sheet
 from portal.invoices.details import LedgerRow
 
@@ -50,5 +50,5 @@ def _row(sheet: Sheet, row: LedgerRow) -> list[str]:
         words_for(row),
         row.method or "",
         reference,
-        amount_text(row.amount),
+        row.amount.format(),
     ]

@@ -135,7 +135,7 @@ def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
             for line in invoice.lines
         ],
         "subtotal": link.subtotal.format(),
-        "discount": invoice.discount.format() if invoice.discount.amount_minor else None,
+        "discount": invoice.discount if invoice.discount.amount_minor else None,
         "discount_title": discount_title(link.discount_percent),
         "taxes": [(each.title, each.tax.format()) for each in link.taxes],
         "total": invoice.total.format(),
@@ -147,7 +147,7 @@ def _invoice(link: PayLink, company: Organisation | None) -> dict[str, Any]:
     }
 
 
-def _settled(link: PayLink, history: PayHistory) -> dict[str, str | None]:
+def _settled(link: PayLink, history: PayHistory) -> dict[str, Money | None]:
     """What was paid, what of it went back, and what was credited: from the total to what is left of it."""
     currency = link.invoice.total.currency
     received = link.amount_paid.amount_minor + link.amount_returned.amount_minor
@@ -156,7 +156,7 @@ def _settled(link: PayLink, history: PayHistory) -> dict[str, str | None]:
         "amount_returned": link.amount_returned,
         "amount_credited": history.credited,
     }
-    return {name: amount.format() if amount.amount_minor > 0 else None for name, amount in parts.items()}
+    return {name: amount if amount.amount_minor > 0 else None for name, amount in parts.items()}
 
 
 def _hosted_url(link: PayLink, page: PayPage | None) -> str | None:

@@ -10,7 +10,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_compact_currency, format_decimal
 from markupsafe import Markup
 
-from portal.money import Money
+from portal.money import Money, signed
 
 LOCALE = "en"
 DATE = "d MMM y"
@@ -19,7 +19,7 @@ TIME_OF_DAY = "HH:mm"
 
 
 def show_money(value: Money | tuple[int, str]) -> str:
-    """`$42.00` from a Money or a pair of minor units and currency."""
+    """`$42.00` or `−$5.00` from a Money or a pair of minor units and currency."""
     return (value if isinstance(value, Money) else Money(*value)).format()
 
 
@@ -28,7 +28,7 @@ def show_short_money(value: Money) -> str:
     text: str = format_compact_currency(
         value.major, value.currency.upper(), locale=f"{LOCALE}_US", fraction_digits=1
     )
-    return text
+    return signed(text)
 
 
 def show_datetime(at: datetime, zone: str = "UTC") -> Markup:

@@ -162,8 +162,8 @@ async def test_month_in_which_more_went_back_is_told_in_the_table_alone(owner: V
     await pay(invoice, -2_000, at=NOW, kind="refund")
     [found] = await read_collected("test", NOW.date(), zone="UTC", currency="usd")
     assert found.chart().bars() == []
-    assert found.chart().rows()[-1][1] == ["-$20.00"]
-    assert "-$20.00" in (await owner.get("/")).text
+    assert found.chart().rows()[-1][1] == ["−$20.00"]
+    assert "−$20.00" in (await owner.get("/")).text
 
 
 async def test_disputes_and_failed_refunds_wait_for_somebody(owner: Visitor) -> None:

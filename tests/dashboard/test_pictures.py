@@ -207,7 +207,7 @@ async def test_what_is_lost_hangs_below_the_axis_and_is_said_in_the_table(databa
         "Contraction",
         "Churn",
     ]
-    assert moved.rows()[-1][1][-1] == "-$20.00"
+    assert moved.rows()[-1][1][-1] == "−$20.00"
 
 
 async def test_page_shows_what_recurs_as_the_figure_says_it(owner: Visitor) -> None:

@@ -76,7 +76,7 @@ def test_months_run_back_over_the_turn_of_the_year(today: date, count: int, firs
         (2_000, 1_000, 0, "$0.00 in November so far; $10.00 in October, 50% less than in September."),
         (2_000, 2_000, 0, "$0.00 in November so far; $20.00 in October, as in September."),
         (0, 3_000, 400, "$4.00 in November so far; $30.00 in October."),
-        (2_000, -500, 400, "$4.00 in November so far; -$5.00 in October."),
+        (2_000, -500, 400, "$4.00 in November so far; −$5.00 in October."),
     ],
 )
 def test_picture_is_said_in_one_sentence(september: int, october: int, november: int, words: str) -> None:

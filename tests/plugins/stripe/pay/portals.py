@@ -20,6 +20,7 @@ from plugins.stripe.domain.declines import bank_returns, customer_texts
 from portal.contract.payables import PayPage
 from portal.invoices.pay_history import BankReturn
 from portal.invoices.pay_views import PATHS
+from portal.money import Money
 from portal.security.headers import pay_csp
 from portal.settings import ROOT
 from portal.web.assets import Assets, load_assets
@@ -189,14 +190,14 @@ class PayPortal:
                 ("Icon set, 40 glyphs", 2, "$40.00", "$80.00"),
             ],
             "subtotal": "$400.00",
-            "discount": "$20.00",
+            "discount": Money(2_000, "usd"),
             "discount_title": "Discount (5%)",
             "taxes": [("VAT 20%", "$60.00"), ("VAT 5%", "$40.00")],
             "total": "$480.00",
             "amount_due": "$0.00" if self.state == "paid" else self.amount,
-            "amount_paid": "$120.00" if self.state == "partly_paid" else None,
+            "amount_paid": Money(12_000, "usd") if self.state == "partly_paid" else None,
             "amount_returned": None,
-            "amount_credited": "$80.00" if self.state == "partly_paid" else None,
+            "amount_credited": Money(8_000, "usd") if self.state == "partly_paid" else None,
             "due_at": datetime(2026, 11, 30, tzinfo=UTC),
             "due_in_days": 7,
             "issued_at": datetime(2026, 11, 16, tzinfo=UTC),
