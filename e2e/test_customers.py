@@ -38,6 +38,16 @@ def test_stripes_customer_with_the_same_address_is_linked_and_a_twin_is_merged(
     expect(page.locator("#customer-about")).to_contain_text(there)
     expect(page.locator("#customer-head")).to_contain_text("Linked")
 
+    press(page, page.get_by_role("link", name=f"Unlink from {there}"))
+    expect(page.get_by_role("heading", name="Unlink from Stripe")).to_be_visible()
+    expect(page.locator("#sides-card")).to_contain_text(there)
+    is_open_to_all(page)
+    press(page, page.get_by_role("button", name="Unlink"))
+    expect(page.locator("#customer-head")).to_contain_text("Not linked")
+    expect(page.locator("#customer-timeline")).to_contain_text(f"Unlinked from {there}")
+    press(page, proposed.get_by_role("button", name="Link", exact=True))
+    expect(page.locator("#customer-head")).to_contain_text("Linked")
+
     press(page, proposed.get_by_role("link", name="Merge with Vandelay Imports"))
     is_open_to_all(page)
     press(page, page.get_by_role("button", name="Merge customers"))

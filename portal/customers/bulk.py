@@ -17,8 +17,8 @@ async def known_links(held: Connection, source: Source, facts: Sequence[Customer
         return {}
     rows = await held.fetch(
         """
-        SELECT l.external_id, l.customer, l.name, l.email, l.sent_name, l.sent_email, l.deleted,
-               c.name AS our_name, c.email AS our_email, c.erased_at IS NOT NULL AS erased
+        SELECT l.external_id, l.customer, l.unlinked_from, l.name, l.email, l.sent_name, l.sent_email,
+               l.deleted, c.name AS our_name, c.email AS our_email, c.erased_at IS NOT NULL AS erased
         FROM unnest($2::text[]) AS wanted(id)
              CROSS JOIN LATERAL (SELECT * FROM customer_link
                                  WHERE account = $1 AND external_id = wanted.id LIMIT 1) AS l
@@ -38,10 +38,8 @@ def says_nothing_new(link: Mapping[str, Any], fact: CustomerSeen) -> bool:
     if link["erased"]:
         return True
     if link["customer"] is None:
-        return fact.customer_id is None and (link["name"], link["email"]) == (
-            fact.name or "",
-            fact.email or "",
-        )
+        claims = fact.customer_id is not None and link["unlinked_from"] is None
+        return not claims and (link["name"], link["email"]) == (fact.name or "", fact.email or "")
     says = {"email": fact.email or ""} | ({"name": fact.name} if fact.name else {})
     return all(_is_calm(link, name, theirs) for name, theirs in says.items())
 

@@ -14,6 +14,7 @@ from portal.customers.forms import FIELDS, CustomerInput, parse_input, read_inpu
 from portal.customers.lists import LinkState, list_customers, read_filter
 from portal.customers.live_controllers import stream_customer
 from portal.customers.services import create_customer, update_customer
+from portal.customers.unlinking_controllers import routes as unlinking_routes
 from portal.customers.views import customer_context, may_write, mode_of, read_customer
 from portal.errors import Conflict, InvalidInput
 from portal.web.addresses import safe_path
@@ -144,5 +145,6 @@ routes = [
     save_edit,
     stream_customer,
     *deciding_routes,
+    *unlinking_routes,
 ]
 nav = [NavEntry("Customers", "/customers", "users", order=40)]

@@ -25,6 +25,7 @@ OTHERS_SHOWN = 50
 class ProviderLink:
     """The customer as a provider knows it."""
 
+    id: int
     plugin: str
     account_title: str
     mode: Mode
@@ -201,7 +202,7 @@ def _subscription(row: Any) -> CustomerSubscription:
 
 
 _LINKS = """
-SELECT a.plugin, a.title AS account_title, l.mode, l.external_id, l.deleted, l.seen_at
+SELECT l.id, a.plugin, a.title AS account_title, l.mode, l.external_id, l.deleted, l.seen_at
 FROM customer_link l JOIN connected_account a ON a.id = l.account WHERE l.customer = $1 ORDER BY l.id
 """
 _METHODS = """

@@ -64,7 +64,8 @@ async def apply_customer_seen(held: Connection, source: Source, fact: CustomerSe
 async def _locked(held: Connection, source: Source, external_id: str) -> Any:
     return await held.fetchrow(
         """
-        SELECT id, external_id, customer, name, email, sent_name, sent_email, deleted FROM customer_link
+        SELECT id, external_id, customer, unlinked_from, name, email, sent_name, sent_email, deleted
+        FROM customer_link
         WHERE account = $1 AND external_id = $2 FOR UPDATE
         """,
         source.account_id,
@@ -103,13 +104,15 @@ async def _add(held: Connection, source: Source, fact: CustomerSeen) -> Customer
 
 
 async def _tie(held: Connection, link: Any, fact: CustomerSeen) -> str:
-    """Mark what was deleted, and link who says that it is one of ours."""
+    """Mark what was deleted, and link who says that it is one of ours, unless somebody took the two apart."""
     if fact.deleted and not link["deleted"]:
         await held.execute(
             "UPDATE customer_link SET deleted = true, seen_at = now() WHERE id = $1", link["id"]
         )
         return "The customer was deleted at the provider."
-    if link["deleted"] or link["customer"] is not None or fact.customer_id is None:
+    if link["deleted"] or link["customer"] is not None or link["unlinked_from"] is not None:
+        return ""
+    if fact.customer_id is None:
         return ""
     tied = await held.fetchval(
         f"""

@@ -16,6 +16,7 @@ KEYS = (
     ("customer_apart", "customer"),
     ("customer_apart", "other"),
     ("customer", "merged_into"),
+    ("customer_link", "unlinked_from"),
 )
 """Every key that names a customer."""
 

@@ -30,7 +30,9 @@ async def link_customer(customer_id: int, link_id: int, *, actor: Actor) -> None
                 return
             await _check(tx.connection, link, customer)
             await tx.connection.execute(
-                "UPDATE customer_link SET customer = $2 WHERE id = $1", link_id, customer_id
+                "UPDATE customer_link SET customer = $2, unlinked_from = NULL WHERE id = $1",
+                link_id,
+                customer_id,
             )
             await _note(tx.connection, link, customer_id, "linked", actor=actor)
             if (link["name"], link["email"]) != (customer["name"], customer["email"]):

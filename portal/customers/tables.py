@@ -35,6 +35,8 @@ class CustomerLink(Table, tablename="customer_link"):
     mode = Text(null=False)
     external_id = Text(null=False)
     customer = ForeignKey(Customer, null=True, default=None, on_delete=OnDelete.restrict)
+    unlinked_from = ForeignKey(Customer, null=True, default=None, on_delete=OnDelete.restrict)
+    """Whom somebody unlinked it from: from then on a person alone links it again, whatever it claims."""
     name = Text(null=False, default="")
     email = Text(null=False, default="")
     """Name and address as both sides last agreed on them."""

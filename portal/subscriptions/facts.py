@@ -100,11 +100,9 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     if before is not None and not (changed := [name for name in seen if before[name] != seen[name]]):
         said = [await _end_wishes(held, before, fact), await keep_order(held, source, fact)]
         return Step(" ".join(words for words in said if words))
-    customer = ProviderCustomer(fact.customer_external_id, fact.customer_name, fact.customer_email)
-    customers = await customers_of(held, source, [customer])
-    stored = await held.fetchrow(
-        _STORE, source.account_id, source.mode.value, customers[fact.customer_external_id], *seen.values()
-    )
+    # Whose it is was decided when it was first seen: it stays so when the link is taken apart.
+    customer_id = before["customer"] if before else await _customer_of(held, source, fact)
+    stored = await held.fetchrow(_STORE, source.account_id, source.mode.value, customer_id, *seen.values())
     if stored is None:
         return Step()
     if before is not None:
@@ -117,6 +115,11 @@ async def apply_subscription_seen(held: Connection, source: Source, fact: Subscr
     await keep_order(held, source, fact)
     await announce(held, f"subscription:{stored['id']}")
     return Step(words, new=before is None)
+
+
+async def _customer_of(held: Connection, source: Source, fact: SubscriptionSeen) -> int:
+    customer = ProviderCustomer(fact.customer_external_id, fact.customer_name, fact.customer_email)
+    return (await customers_of(held, source, [customer]))[fact.customer_external_id]
 
 
 async def plan_names(held: Connection, account_id: int, plan_external_ids: Sequence[str]) -> dict[str, str]:

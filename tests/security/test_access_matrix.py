@@ -19,6 +19,7 @@ REFUSED = {303, 401, 403, 404}
 TABLES = (
     "invoice",
     "customer",
+    "customer_link",
     "payment",
     "payment_attempt",
     "organisation",

@@ -36,8 +36,8 @@ async def stripe_customer_for(account: Account, buyer: Buyer, task: Task) -> str
     settings = current_settings()
     made = None if task.first else await _made_before(account, buyer, task)
     if made is None:
-        # Under the key of a customer that was deleted since, Stripe would hand out the deleted one again.
-        gone = await _deleted(account.id, buyer.customer_id)
+        # Under the key of a customer that was deleted or unlinked since, Stripe would hand it out again.
+        gone = await _gone(account.id, buyer.customer_id)
         after = f":after{gone}" if gone else ""
         key = f"portal:{account.id}:{account.mode}:customer:{buyer.customer_key}{after}{task.key_suffix}"
         made = await gateway.create_customer(account, settings, key=key, buyer=buyer)
@@ -81,10 +81,13 @@ async def _linked(account_id: int, customer_id: int) -> str | None:
     return found
 
 
-async def _deleted(account_id: int, customer_id: int) -> int:
+async def _gone(account_id: int, customer_id: int) -> int:
     async with connection() as held:
         found: int = await held.fetchval(
-            "SELECT count(*) FROM customer_link WHERE account = $1 AND customer = $2 AND deleted",
+            """
+            SELECT count(*) FROM customer_link
+            WHERE account = $1 AND (customer = $2 AND deleted OR unlinked_from = $2)
+            """,
             account_id,
             customer_id,
         )
@@ -103,7 +106,7 @@ async def _link(account: Account, buyer: Buyer, made: Raw) -> str:
             INSERT INTO customer_link AS old (account, mode, external_id, customer, name, email, seen_at)
             VALUES ($1, $2, $3, $4, $5, $6, now())
             ON CONFLICT ON CONSTRAINT customer_link_external DO UPDATE SET customer = excluded.customer
-            WHERE old.customer IS NULL
+            WHERE old.customer IS NULL AND old.unlinked_from IS NULL
             """,
             account.id,
             account.mode.value,

@@ -23,7 +23,7 @@ KINDS = (
 )
 """Kinds of kept objects that belong to a customer."""
 IS_ERASED = """EXISTS (
-    SELECT FROM customer_link l JOIN customer c ON c.id = l.customer
+    SELECT FROM customer_link l JOIN customer c ON c.id = coalesce(l.customer, l.unlinked_from)
     WHERE l.account = o.account AND c.erased_at IS NOT NULL AND l.external_id =
           CASE o.kind WHEN 'customer' THEN o.external_id
           ELSE coalesce(o.last_read->'customer'->>'id', o.last_read->>'customer') END)
