@@ -22,7 +22,7 @@ Forints and Taiwan dollars are whole in payouts alone: their decimals can be cha
 """
 LOCALE = "en_US"
 MINUS = "\u2212"
-"""The sign of amounts that people read, in every place: as wide as a digit, and no line ends behind it."""
+"""The sign of amounts that people read. A line may end behind it, which tables forbid with `text-nowrap`."""
 FARTHEST_DIGIT = 2_000
 """Places from the point: more than a field takes."""
 

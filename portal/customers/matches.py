@@ -28,6 +28,8 @@ class LinkMatch:
     email: str
     seen_at: datetime
     """When it was last read."""
+    unlinked: bool = False
+    """Somebody took the two apart: what was owed before is our customer's."""
 
     @property
     def provider(self) -> str:
@@ -88,7 +90,7 @@ SEVERAL = f"""EXISTS (
 """Whether one connection has several customers who may be `c`."""
 _LINKS = f"""
 SELECT l.id AS link_id, a.plugin, a.id AS account_id, a.title AS account_title, l.mode, l.external_id,
-       l.name, l.email, l.seen_at
+       l.name, l.email, l.seen_at, coalesce(l.unlinked_from = c.id, false) AS unlinked
 FROM customer c JOIN customer_link l ON lower(l.email) = lower(c.email)
      JOIN connected_account a ON a.id = l.account
 WHERE c.id = $1 AND c.merged_into IS NULL AND c.erased_at IS NULL AND {UNDECIDED}

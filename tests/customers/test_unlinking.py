@@ -239,6 +239,7 @@ async def test_the_page_shows_both_sides_and_what_follows_and_the_press_does_it(
     page = (await owner.get(f"/customers/{customer_id}")).text
     assert "Unlinked from cus_1 of Northwind." in page
     assert "Stripe has a customer with this email address" in page
+    assert "Those from before stay here" in page
     assert (await owner.post(place, {})).status_code == 303
     again = await owner.get(place)
     assert (again.status_code, again.headers["location"]) == (303, f"/customers/{customer_id}")

@@ -148,6 +148,12 @@ async def test_a_refund_goes_out_with_its_reason_and_is_listed(owner: Visitor, a
     assert "$399.50 can be refunded." in again
 
 
+async def test_what_went_back_stands_below_zero_on_one_line(owner: Visitor, account: Connected) -> None:
+    invoice_id = await paid(account)
+    await apply(account, refund("succeeded", 8_050, invoice_id=invoice_id), invoice_id=invoice_id)
+    assert 'text-nowrap">−$80.50<' in (await owner.get(f"/invoices/{invoice_id}")).text
+
+
 async def test_own_words_are_the_reason_when_none_of_the_providers_fits(
     owner: Visitor, account: Connected
 ) -> None:
