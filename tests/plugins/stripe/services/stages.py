@@ -37,15 +37,17 @@ class Stage:
     direct: Direct
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it there and wait: rules are plain functions in a thread of their own."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+        """Run it there and wait: rules are plain functions, and nothing else runs the loop meanwhile."""
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     async def deliver(self, events: list[Json]) -> list[int]:
         """Take them in as they come; the ids of their rows."""
         await asyncio.gather(*(self._receive(event) for event in events))
         async with connection() as held:
             rows = await held.fetch(
-                "SELECT external_id, event FROM webhook_identity WHERE external_id = ANY($1::text[])",
+                "SELECT external_id, event FROM webhook_identity "
+                "WHERE account = $1 AND external_id = ANY($2::text[])",
+                self.account.id,
                 [event["id"] for event in events],
             )
         known = {row["external_id"]: int(row["event"]) for row in rows}

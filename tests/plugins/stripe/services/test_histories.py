@@ -1,6 +1,7 @@
 """Whatever happens in Stripe and however its events arrive, the portal ends where Stripe is.
 
-`PORTAL_TEST_HISTORIES=20000` runs more of them. A failing history is printed, as short as it can be made.
+`PORTAL_TEST_HISTORIES=20000` runs more of them, `--hypothesis-seed=3` others than usual. A failing history is
+printed, as short as it can be made.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.plugins.stripe.services.acting import NUMBERS, Acting
 from tests.plugins.stripe.services.direct import Json
 from tests.plugins.stripe.services.stages import Stage, opened_stage
 
-HISTORIES = int(os.environ.get("PORTAL_TEST_HISTORIES", "300"))
+HISTORIES = int(os.environ.get("PORTAL_TEST_HISTORIES", "1000"))
 STEPS = 4
 ROUNDS = 6
 """So often news may lead to work that leads to news, until both sides are at rest."""
@@ -36,11 +37,13 @@ SELECT i.external_id, i.status, i.total_minor, i.amount_paid_minor,
        coalesce(sum(p.amount_minor), 0)::bigint AS ledger,
        count(p.id) - count(DISTINCT p.kind || p.external_id) AS doubles
 FROM invoice i LEFT JOIN payment p ON p.invoice = i.id
-WHERE i.account = $1 AND i.external_id = ANY($2::text[]) GROUP BY i.id
+WHERE i.account = $1 AND i.external_id = ANY($2::text[]) AND i.external_id IS NOT NULL GROUP BY i.id
 """
 UNENDED = """
-SELECT e.type, e.state, e.error_words FROM webhook_event e JOIN webhook_identity i ON i.event = e.id
-WHERE i.external_id = ANY($1::text[]) AND e.state NOT IN ('processed', 'ignored')
+SELECT type, state, error_words FROM webhook_event
+WHERE state NOT IN ('processed', 'ignored') AND id = ANY(ARRAY(
+    SELECT event FROM webhook_identity WHERE account = $1 AND external_id = ANY($2::text[])
+))
 """
 
 
@@ -134,7 +137,7 @@ class Histories(Acting):
     async def _compare(self) -> None:
         account = self.stage.account.id
         told = [event["id"] for event in self.delivered]
-        assert not [dict(row) for row in await self.stage.rows(UNENDED, told)]
+        assert not [dict(row) for row in await self.stage.rows(UNENDED, account, told)]
         ids = [bill.external_id for bill in self.shadow.bills]
         found = {row["external_id"]: row for row in await self.stage.rows(STANDING, account, ids)}
         for bill in self.shadow.bills:
@@ -167,31 +170,28 @@ async def stage(database: None, settings: Settings, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.timeout(3600)
-async def test_a_thousand_histories_end_where_stripe_is(stage: Stage) -> None:
+def test_a_thousand_histories_end_where_stripe_is(stage: Stage, pytestconfig: pytest.Config) -> None:
     Histories.stage = stage
     chosen = settings(
         max_examples=HISTORIES,
         stateful_step_count=STEPS,
         deadline=None,
-        derandomize=True,
+        derandomize=pytestconfig.getoption("--hypothesis-seed") is None,
         database=None,
         print_blob=True,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    await asyncio.to_thread(run_state_machine_as_test, Histories, settings=chosen)
-    assert (await verify()).intact
+    run_state_machine_as_test(Histories, settings=chosen)
+    assert stage.run(verify()).intact
 
 
-async def test_a_customer_that_an_invoice_brings_is_called_what_its_link_says(stage: Stage) -> None:
+def test_a_customer_that_an_invoice_brings_is_called_what_its_link_says(stage: Stage) -> None:
     Histories.stage = stage
 
-    def story() -> None:
-        state = Histories()
-        state.begin(here=0, amount=100)
-        state.rename(name="Globex Trading")
-        state.deliver(copies=1, seed=0, share=2)
-        state.rename(name="Initrode")
-        state.teardown()
-
-    await asyncio.to_thread(story)
+    state = Histories()
+    state.begin(here=0, amount=100)
+    state.rename(name="Globex Trading")
+    state.deliver(copies=1, seed=0, share=2)
+    state.rename(name="Initrode")
+    state.teardown()
