@@ -12,6 +12,7 @@ from dramatiq.broker import Broker
 
 from portal.contract.loading import import_optional, installed_plugins
 from portal.database.engine import close_pool, connection_options, open_pool
+from portal.garbage import leave_what_is_loaded
 from portal.queue.broker import build_broker
 from portal.queue.failures import SafeLines
 from portal.queue.middleware import Resources, build_middleware
@@ -88,3 +89,4 @@ async def _close_pool() -> None:
 
 
 broker = prepare_worker(current_settings())
+leave_what_is_loaded()

@@ -39,6 +39,7 @@ gc.set_threshold(5_000, 20, 20)
 
 from portal.app import create_app  # noqa: E402 - after the environment is set
 from portal.database import embedded, engine, migrations  # noqa: E402 - as above
+from portal.garbage import leave_what_is_loaded  # noqa: E402 - as above
 from portal.settings import Settings, current_settings  # noqa: E402 - as above
 from portal.web.request import Role  # noqa: E402 - as above
 from portal.webhooks.processing import forget_ended  # noqa: E402 - as above
@@ -63,6 +64,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     live = [item for item in items if item.get_closest_marker("live")]
     config.hook.pytest_deselected(items=live)
     items[:] = [item for item in items if item not in live]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end."""
+    leave_what_is_loaded()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections import defaultdict
 from tests.architecture.imports import ROOT, Import, all_imports, imports_of, module_name, python_files
 
 FLOORS = (
-    ("money", "errors", "settings", "failpoints", "contract", "processes"),
+    ("money", "errors", "settings", "failpoints", "contract", "processes", "garbage"),
     ("database", "security"),
     ("queue", "web", "audit", "mail"),
     ("auth", "customers", "accounts", "payments", "finance", "help", "sync"),
