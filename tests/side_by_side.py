@@ -15,15 +15,15 @@ from typing import IO
 
 JOURNEYS = ("tests/faults", "e2e")
 """Whole portals that lose what they depend on, and whole portals before a browser."""
-PLUGINS = ("tests/plugins", "tests/processes")
-"""What asks the sandbox, the pay page in a browser, and whole portals under load."""
+SERVICES = ("tests/plugins/stripe/services", "tests/plugins/stripe/connecting", "tests/processes")
+"""What asks the sandbox, a thousand histories among it, and whole portals under load."""
 NO_TESTS = 5
 """How pytest says that a selection left nothing to run."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the parts; the others' words come when the largest has ended. 0 when all are green."""
-    apart = (JOURNEYS, PLUGINS)
+    apart = (JOURNEYS, SERVICES)
     ignored = [f"--ignore={path}" for paths in apart for path in paths if path != "e2e"]
     rest = [*arguments, "tests", *ignored]
     if "PORTAL_TEST_DATABASE_URL" in os.environ:  # one database for all: one after the other
