@@ -31,6 +31,10 @@ SYMBOL_MEETS_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 """Where letters stand beside digits, as in `KWD1.230`: a space belongs there that does not break."""
 
 
+GROUPED = {mark: re.compile(rf"-?[1-9]\d{{0,2}}(?:\{mark}\d{{2,3}})*\{mark}\d{{3}}") for mark in ",."}
+"""Whole numbers with this mark between their thousands; in India every two digits above them."""
+
+
 class MoneyError(ValueError):
     """The text is no amount in this currency. The message says what to type."""
 
@@ -142,16 +146,14 @@ def _frame(currency: str, places: int, *, negative: bool) -> tuple[str, str]:
 def parse_money(text: str, currency: str) -> Money:
     """Read what a person typed in major units, or copied from a page.
 
+    The mark that comes last is the decimal one: `1,234.50` and `1.234,50` are the same amount.
+
     Raises:
-        MoneyError: not a number, too many decimals, or more than 8 digits (the provider's limit).
+        MoneyError: not a number, too many decimals, more than 8 digits (the provider's limit), or an amount
+            that means one thing to some people and a thousand times as much to others.
     """
     cleaned = text.strip().replace(" ", "").replace("\u00a0", "").replace(MINUS, "-")
-    if "," in cleaned and "." in cleaned:
-        cleaned = cleaned.replace(",", "")
-    elif cleaned.count(",") == 1 and len(cleaned.rsplit(",", 1)[1]) != 3:
-        cleaned = cleaned.replace(",", ".")
-    else:
-        cleaned = cleaned.replace(",", "")
+    cleaned = _pointed(cleaned, currency)
     try:
         value = Decimal(cleaned)
     except InvalidOperation:
@@ -167,6 +169,34 @@ def example_amount(currency: str) -> str:
     return f"{Decimal(480):.{decimals(currency)}f}"
 
 
+def _pointed(typed: str, currency: str) -> str:
+    """The same number with a point before its decimals and no marks between its thousands."""
+    marks = [mark for mark in typed if mark in ",."]
+    if not marks:
+        return typed
+    last = marks[-1]
+    thousands = "," if last == "." else "."
+    if marks.count(last) > 1 or (last == "," and len(marks) == 1 and _parts_thousands(typed, currency)):
+        last, thousands = "", last
+    before, point, decimals_typed = typed.rpartition(last) if last else (typed, "", "")
+    if thousands in before and not GROUPED[thousands].fullmatch(before):
+        raise _unreadable(currency)
+    return f"{before.replace(thousands, '')}{point and '.'}{decimals_typed}"
+
+
+def _parts_thousands(typed: str, currency: str) -> bool:
+    """Whether the one comma in it stands between thousands.
+
+    Raises:
+        MoneyError: three digits after it can be the decimals of this currency just as well.
+    """
+    if not GROUPED[","].fullmatch(typed):
+        return False
+    if decimals(currency) == len(typed.rpartition(",")[2]):
+        raise MoneyError("Write this amount without a comma: it can be read in two ways.")
+    return True
+
+
 def _unreadable(currency: str) -> MoneyError:
     return MoneyError(f"Enter an amount in digits, for example {example_amount(currency)}.")
 
@@ -174,7 +204,8 @@ def _unreadable(currency: str) -> MoneyError:
 def _to_minor(value: Decimal, currency: str) -> Money:
     places = decimals(currency)
     scaled = value.scaleb(places)
-    if scaled != scaled.to_integral_value():
+    # Also zeros: in many languages the point of 1.200 stands between thousands.
+    if int(scaled.as_tuple().exponent) < 0:
         example = "whole amounts" if places == 0 else f"at most {places} digits after the point"
         raise MoneyError(f"{currency.upper()} has {example}.")
     minor = int(scaled)

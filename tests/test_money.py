@@ -58,6 +58,16 @@ def test_every_currency_of_stripes_is_one_of_ours(currency: str) -> None:
         ("10.50", "huf", 1_050),
         ("10.50", "twd", 1_050),
         ("1.23", "kwd", 1_230),
+        ("1.234,50", "eur", 123_450),
+        ("1.200,00", "usd", 120_000),
+        ("-1.200,00", "usd", -120_000),
+        ("1.200.000", "jpy", 1_200_000),
+        ("123.456,78", "eur", 12_345_678),
+        ("1,23,456.78", "inr", 12_345_678),
+        ("1.230,50", "kwd", 1_230_500),
+        ("0,500", "kwd", 500),
+        ("1234,500", "kwd", 1_234_500),
+        ("1,230.500", "kwd", 1_230_500),
     ],
 )
 def test_typed_amounts_become_minor_units(typed: str, currency: str, minor: int) -> None:
@@ -82,6 +92,18 @@ def test_typed_amounts_become_minor_units(typed: str, currency: str, minor: int)
         ("1000000.00", "usd", "more than"),
         ("1.50", "isk", "whole units"),
         ("1.50", "ugx", "whole units"),
+        # What is a thousand in one country is one in another: nobody guesses.
+        ("1.200", "usd", "at most 2"),
+        ("1.000", "jpy", "whole"),
+        ("1,230", "kwd", "without a comma"),
+        ("0,500", "usd", "at most 2"),
+        ("1,2,3", "usd", "digits"),
+        ("12,34.50", "usd", "digits"),
+        ("1.2,3.4", "usd", "digits"),
+        ("1,234,5.00", "usd", "digits"),
+        ("01,234", "usd", "at most 2"),
+        (",", "usd", "digits"),
+        (".", "usd", "digits"),
     ],
 )
 def test_bad_amounts_say_what_to_type(typed: str, currency: str, words: str) -> None:
