@@ -33,6 +33,8 @@ class PaymentSucceeded:
     attempt_id: str | None = None
     offline: bool = False
     """The provider was told of the payment, it did not carry it (paid out of band)."""
+    from_credit: bool = False
+    """Credit of the customer was used up: no money moved. Nothing (an amount of 0): it was given back."""
 
 
 @dataclass(frozen=True, slots=True)

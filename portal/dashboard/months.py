@@ -9,19 +9,20 @@ from datetime import date
 from portal.dashboard.rules import by_use, month_label, month_summary, months_before
 from portal.database.transaction import connection
 from portal.money import Money
+from portal.payments.rules import COLLECTED
 from portal.web.charts import Chart, Series
 from portal.web.formats import show_short_money
 
 MONTHS = 12
 MOST_CHARTS = 4
-BY_MONTH = """
+BY_MONTH = f"""
 SELECT currency, date_trunc('month', occurred_at AT TIME ZONE $2)::date AS month,
        sum(amount_minor)::bigint AS amount_minor
   FROM payment
- WHERE mode = $1 AND kind <> 'credit' AND occurred_at >= $3::date::timestamp AT TIME ZONE $2
+ WHERE mode = $1 AND {COLLECTED} AND occurred_at >= $3::date::timestamp AT TIME ZONE $2
    AND occurred_at < ($4::date + interval '1 month') AT TIME ZONE $2
  GROUP BY 1, 2
-"""
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from portal.database.transaction import connection
 from portal.money import Money
+from portal.payments.rules import COLLECTED as MONEY_MOVED
 
 STEPS = """
 SELECT EXISTS (SELECT 1 FROM connected_account WHERE state <> 'disconnected') AS connected,
@@ -14,12 +15,12 @@ SELECT EXISTS (SELECT 1 FROM connected_account WHERE state <> 'disconnected') AS
        EXISTS (SELECT 1 FROM invoice) AS invoice,
        EXISTS (SELECT 1 FROM invoice WHERE pay_link_opened_at IS NOT NULL) AS opened
 """
-COLLECTED = """
+COLLECTED = f"""
 SELECT currency,
        coalesce(sum(amount_minor) FILTER (WHERE occurred_at >= $2), 0)::bigint AS now_minor,
        coalesce(sum(amount_minor) FILTER (WHERE occurred_at < $2), 0)::bigint AS before_minor
-  FROM payment WHERE mode = $1 AND occurred_at >= $3 AND kind <> 'credit' GROUP BY currency
-"""
+  FROM payment WHERE mode = $1 AND occurred_at >= $3 AND {MONEY_MOVED} GROUP BY currency
+"""  # noqa: S608 - a constant
 OWED = """
 SELECT currency,
        sum(due_minor)::bigint AS owed_minor, count(*) AS owed,

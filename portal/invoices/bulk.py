@@ -83,7 +83,7 @@ def says_nothing_new(
 
 def new_invoice(seen: InvoiceSeen, facts: Sequence[InvoiceFact]) -> NewInvoice | None:
     """The invoice with its money when all of it can be stored in bulk; None: one fact after the other."""
-    payments = tuple(fact for fact in facts if isinstance(fact, PaymentSucceeded))
+    payments = tuple(f for f in facts if isinstance(f, PaymentSucceeded) and not _is_unused_credit(f))
     simple = all(
         isinstance(fact, PaymentSucceeded | CollectionSeen | InvoiceClosed | InvoicePublished)
         or (isinstance(fact, AttemptsUnderWay) and not fact.attempt_ids)
@@ -97,6 +97,10 @@ def new_invoice(seen: InvoiceSeen, facts: Sequence[InvoiceFact]) -> NewInvoice |
     collection = next((fact for fact in facts if isinstance(fact, CollectionSeen)), None)
     closed = next((fact for fact in facts if isinstance(fact, InvoiceClosed)), closed_by(seen))
     return NewInvoice(seen, payments, collection, closed)
+
+
+def _is_unused_credit(fact: PaymentSucceeded) -> bool:
+    return fact.from_credit and not fact.amount.amount_minor
 
 
 async def add_invoices(held: Connection, source: Source, wanted: Sequence[NewInvoice]) -> dict[str, int]:
@@ -164,6 +168,9 @@ def _is_same(known: KnownInvoice, zone: ZoneInfo, seen: InvoiceSeen) -> bool:
 def _is_known(known: KnownInvoice, zone: ZoneInfo, fact: InvoiceFact) -> bool:  # noqa: PLR0911 - one case a fact
     row = known.row
     match fact:
+        case PaymentSucceeded() if fact.from_credit:
+            steps = [name for _, name in known.payments if f"{name}:".startswith(f"{fact.external_id}:")]
+            return bool(fact.amount.amount_minor) == (len(steps) == 1)
         case PaymentSucceeded():
             has = known.payments.get(("offline" if fact.offline else "payment", fact.external_id))
             return has is not None and (has or not fact.method) and _is_tried(known, fact)

@@ -23,7 +23,7 @@ from portal.contract.facts import (
 from portal.database.transaction import Connection
 from portal.finance.services import zone_of_days
 from portal.invoices.late_failures import is_open_again, under_way_of, write_of_failure
-from portal.invoices.returns import apply_return
+from portal.invoices.returns import apply_return, apply_used_credit
 from portal.invoices.rows import LockedInvoice, lock_invoice
 from portal.invoices.rules import InvoiceStatus, Standing, collection_words, next_status
 from portal.invoices.told_back import without_told_back
@@ -100,6 +100,8 @@ async def _received(
     connection: Connection, source: Source, invoice: LockedInvoice, fact: PaymentSucceeded
 ) -> str:
     invoice.must_match(fact.amount, "A payment")
+    if fact.from_credit:
+        return await apply_used_credit(connection, source, invoice, fact)
     attempt = _attempt(source, fact, fact.attempt_id, "succeeded") if fact.attempt_id else None
     entry = LedgerEntry(
         invoice_id=invoice.id,

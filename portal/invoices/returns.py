@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from portal.audit.sources import Source
-from portal.contract.facts import CreditSeen, DisputeSeen, RefundSeen
+from portal.contract.facts import CreditSeen, DisputeSeen, PaymentSucceeded, RefundSeen
 from portal.database.transaction import Connection
 from portal.invoices.rows import LockedInvoice
 from portal.money import Money
 from portal.payments.credits import CreditStep, store_credit
 from portal.payments.returns import RefundStep, bring_to, store_dispute, store_refund
-from portal.payments.rules import REINSTATED, REVERSED
+from portal.payments.rules import CUSTOMER_CREDIT, REINSTATED, REVERSED
 from portal.payments.services import LedgerEntry
 
 
@@ -93,6 +93,31 @@ async def apply_dispute(held: Connection, source: Source, invoice: LockedInvoice
         ("invoice", invoice.id),
         {"dispute": fact.external_id, "status": fact.status},
     )
+    return words
+
+
+async def apply_used_credit(
+    held: Connection, source: Source, invoice: LockedInvoice, fact: PaymentSucceeded
+) -> str:
+    """Let the ledger follow what the customer's credit settles; returns what changed, as a sentence."""
+    entry = LedgerEntry(
+        invoice_id=invoice.id,
+        account_id=source.account_id,
+        mode=source.mode,
+        kind="offline",
+        external_id=fact.external_id,
+        amount=fact.amount,
+        occurred_at=fact.occurred_at,
+        method=CUSTOMER_CREDIT,
+    )
+    moved = await bring_to(held, entry, back=REINSTATED)
+    if moved is None:
+        return ""
+    shown = Money(abs(moved.amount_minor), moved.currency).format()
+    words = f"The customer's credit settled {shown}."
+    if moved.amount_minor < 0:
+        words = f"{shown} of it went to the customer's balance."
+    source.note(("payment.received", words), ("invoice", invoice.id), {"payment": fact.external_id})
     return words
 
 

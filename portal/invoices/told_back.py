@@ -42,4 +42,6 @@ def _reduced(facts: Sequence[InvoiceFact], told: int, known: Mapping[str, int]) 
 
 def _is_outside(fact: InvoiceFact) -> bool:
     """Whether the provider only knows of it: a method that it names is a means of its own."""
-    return isinstance(fact, PaymentSucceeded) and fact.offline and fact.method is None
+    return (
+        isinstance(fact, PaymentSucceeded) and fact.offline and fact.method is None and not fact.from_credit
+    )

@@ -7,6 +7,13 @@ REVERSED = "reversed"
 REINSTATED = "reinstated"
 """How the ledger names money that left again, that a failed refund left here, that a dispute gave back."""
 
+CUSTOMER_CREDIT = "Customer balance"
+"""The method of what was settled with credit that the customer has at the provider."""
+COLLECTED = (
+    f"kind <> 'credit' AND NOT (kind = 'offline' AND account IS NOT NULL AND method = '{CUSTOMER_CREDIT}')"
+)
+"""Of a row of the ledger, in SQL: money moved. What credit settled came before, or never came."""
+
 UNNAMED = "recorded"
 """How the ledger names money that people recorded without a reference."""
 

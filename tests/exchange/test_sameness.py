@@ -108,6 +108,13 @@ def _money(number: int, total: int, dice: random.Random) -> list[tuple[float, Fa
         attempt_id=dice.choice([None, attempt]),
     )
     outside = replace(paid, external_id=f"in_{number}:outside", offline=True, attempt_id=None, method=None)
+    credit = replace(
+        outside,
+        external_id=f"in_{number}:balance",
+        amount=dice.choice([usd(total // 2), usd(0)]),
+        method="Customer balance",
+        from_credit=True,
+    )
     tried: list[Fact] = [
         AttemptsUnderWay(UNKNOWN_INVOICE, frozenset()),
         PaymentProcessing(UNKNOWN_INVOICE, attempt, usd(total), AT),
@@ -117,6 +124,7 @@ def _money(number: int, total: int, dice: random.Random) -> list[tuple[float, Fa
     dispute = make.dispute(dice.choice(["needs_response", "lost", "won"]), withdrawn=dice.random() < 0.5)
     return [
         (0.5 if total else 0, dice.choice([paid, paid, outside])),
+        (0.2, credit),
         (0.5, dice.choice(tried)),
         (0.6, CollectionSeen(UNKNOWN_INVOICE, dice.randrange(2), dice.choice([None, later]))),
         (0.15, replace(refund, external_id=f"re_{number}")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -113,6 +114,29 @@ async def test_a_read_that_finds_nothing_under_way_ends_the_waiting(database: No
     await apply(account, invoice_id, PaymentProcessing(invoice_id, "ch_ach", FULL, AT))
     await apply(account, invoice_id, AttemptsUnderWay(invoice_id, frozenset()))
     assert (await standing(invoice_id))[0] == "open"
+
+
+async def test_credit_that_a_void_gives_back_pays_nothing(database: None) -> None:
+    account, invoice_id = await connect_account(), await make_invoice()
+    used = PaymentSucceeded(
+        invoice_id,
+        "in_1:balance",
+        Money(8_000, "usd"),
+        AT,
+        "Customer balance",
+        offline=True,
+        from_credit=True,
+    )
+    given_back = replace(used, amount=Money(0, "usd"))
+    for _ in range(2):
+        await apply(account, invoice_id, used)
+        assert await standing(invoice_id) == ("partly_paid", 8_000, 1)
+    for _ in range(2):
+        await apply(account, invoice_id, given_back, InvoiceClosed(invoice_id, "void", AT))
+        assert await standing(invoice_id) == ("void", 0, 2)
+    never_used = await make_invoice()
+    await apply(account, never_used, replace(given_back, external_id="in_2:balance", invoice_id=never_used))
+    assert await standing(never_used) == ("open", 0, 0)
 
 
 async def test_money_that_arrives_after_a_void_is_not_hidden(database: None) -> None:

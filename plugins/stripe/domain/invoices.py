@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,8 @@ class Paid:
     offline: bool
     method: str | None = None
     """Known without looking at the attempt."""
+    from_credit: bool = False
+    """Stripe used up credit of the customer, or put what was too little to charge on their next invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,13 @@ class InvoiceReading:
     failure: str
     """Why Stripe could not finalise it, in Stripe's words; empty: nothing is wrong."""
 
+    arriving: frozenset[str] = frozenset()
+    """Attempts that succeeded and whose money the invoice does not count yet."""
+
     @property
     def under_way(self) -> frozenset[str]:
-        """The attempts that Stripe is still working on."""
-        return frozenset(tried.attempt for tried in self.tried if not tried.failed)
+        """The attempts that Stripe is still working on, or that it is about to count."""
+        return self.arriving | {tried.attempt for tried in self.tried if not tried.failed}
 
 
 def read_invoice(raw: Raw) -> InvoiceReading:
@@ -97,6 +103,9 @@ def read_invoice(raw: Raw) -> InvoiceReading:
             payment.get("status") == "open" and isinstance(_intent(payment), str) for payment in payments
         ),
         failure=_failure(raw.get("last_finalization_error")),
+        arriving=frozenset(
+            _id(intent.get("latest_charge")) or str(intent["id"]) for intent in _behind(payments)
+        ),
     )
 
 
@@ -134,21 +143,29 @@ def _paid_out_of_band(raw: Raw, currency: str, paid: list[Paid]) -> list[Paid]:
 
 def _tells_all(payments: Raw) -> bool:
     """Whether all payments are told, and none is behind the intent that brought its money."""
-    intents = (_intent(payment) for payment in payments.get("data") or () if payment.get("status") == "open")
-    behind = any(isinstance(intent, dict) and intent.get("status") == "succeeded" for intent in intents)
-    return not payments.get("has_more") and not behind
+    return not payments.get("has_more") and not any(_behind(payments.get("data") or ()))
+
+
+def _behind(payments: Iterable[Raw]) -> Iterator[Raw]:
+    """The intents that brought money which their payments do not tell of yet."""
+    intents = (_intent(payment) for payment in payments if payment.get("status") == "open")
+    yield from (i for i in intents if isinstance(i, dict) and i.get("status") == "succeeded")
 
 
 def _paid_from_balance(raw: Raw, currency: str) -> list[Paid]:
-    """The credit of the customer that Stripe used up when it finalised the invoice."""
-    if raw.get("status") not in ("open", "paid", "uncollectible"):
-        return []
-    credit, left = (min(int(raw.get(f"{name}_balance") or 0), 0) for name in ("starting", "ending"))
-    if left <= credit:
+    """What the customer's balance settled when Stripe finalised the invoice; nothing once that is void.
+
+    A balance above zero is what the customer owes from before: a paid invoice has collected it, too. What is
+    too little to charge is owed like that from then on.
+    """
+    start, end = (int(raw.get(f"{name}_balance") or 0) for name in ("starting", "ending"))
+    status = raw.get("status")
+    used = 0 if status == "void" else end - start
+    if status == "draft" or (not used and status != "void") or (used < 0 and status != "paid"):
         return []
     at = _time((raw.get("status_transitions") or {}).get("finalized_at"))
-    used = Money(left - credit, currency)
-    return [Paid(f"{raw['id']}:balance", used, at, None, offline=True, method="Customer balance")]
+    name, settled = f"{raw['id']}:balance", Money(used, currency)
+    return [Paid(name, settled, at, None, offline=True, method="Customer balance", from_credit=True)]
 
 
 def _tried(intent: Raw) -> Tried | None:

@@ -176,6 +176,7 @@ def _succeeded(invoice_id: int, paid: Paid, methods: dict[str, str | None]) -> P
         method=paid.method or methods.get(paid.attempt or ""),
         attempt_id=paid.attempt,
         offline=paid.offline,
+        from_credit=paid.from_credit,
     )
 
 

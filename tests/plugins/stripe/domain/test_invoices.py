@@ -113,6 +113,39 @@ def test_an_error_of_the_past_says_nothing_once_the_intent_succeeded() -> None:
     assert reading.tried == ()
 
 
+def test_what_succeeded_is_under_way_until_the_invoice_counts_it() -> None:
+    done = intent(status="succeeded", latest_charge="ch_ach")
+    assert read_invoice(invoice(payment(done))).under_way == frozenset({"ch_ach"})
+    counted = payment(done, status="paid", amount_paid=2500)
+    assert read_invoice(invoice(counted, status="paid", amount_paid=2500)).under_way == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("status", "start", "end", "settled"),
+    [
+        ("open", -3_000, -500, 2_500),
+        ("paid", -3_000, -500, 2_500),
+        ("uncollectible", -1_000, 0, 1_000),
+        ("paid", 0, 20, 20),
+        ("paid", -10, 10, 20),
+        ("paid", 20, 0, -20),
+        ("void", -3_000, -500, 0),
+        ("void", 0, 0, 0),
+        ("open", 20, 0, None),
+        ("open", 0, 0, None),
+        ("draft", -3_000, None, None),
+    ],
+)
+def test_what_the_balance_settles_goes_back_with_a_void_and_may_be_owed_from_before(
+    status: str, start: int, end: int | None, settled: int | None
+) -> None:
+    told = invoice(status=status, starting_balance=start, ending_balance=end)
+    found = [
+        (paid.external_id, paid.amount.amount_minor, paid.from_credit) for paid in read_invoice(told).paid
+    ]
+    assert found == ([] if settled is None else [("in_1:balance", settled, True)])
+
+
 @pytest.mark.parametrize(
     ("details", "words"),
     [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import stripe as stripe_sdk
 
 from plugins.stripe.services.payments import start_payment
 from plugins.stripe.services.publishing import run_sync_task
+from portal.dashboard.queries import Period, read_figures
 from portal.sdk import current_settings, load_account, payable_invoice
 from tests.builders import Connected, make_invoice
 from tests.plugins.stripe.services.stories import (
@@ -16,6 +19,7 @@ from tests.plugins.stripe.services.stories import (
     task_of,
     value,
 )
+from tests.plugins.stripe.services.test_made_in_stripe import draft, imported
 
 
 async def invoice_with_credit(stripe: stripe_sdk.V1Services, amount_minor: int, credit_minor: int) -> int:
@@ -55,6 +59,58 @@ async def test_what_credit_leaves_over_can_be_paid(account: Connected, stripe: s
     await process_all(await take_in(account, stripe))
     row = await invoice_row(invoice_id)
     assert (row["status"], row["amount_paid_minor"], row["entries"]) == ("paid", 4_000, 2)
+
+
+async def test_what_credit_settled_is_given_back_with_a_void(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id = await invoice_with_credit(stripe, 4_000, 1_000)
+    await process_all(await take_in(account, stripe))
+    stripe.invoices.void_invoice((await invoice_row(invoice_id))["external_id"])
+    await process_all(await take_in(account, stripe))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"]) == ("void", 0), "nobody is reminded of it"
+
+
+async def test_credit_that_is_used_up_is_not_collected_a_second_time(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    """A customer who paid too much, or whose plan became cheaper, has credit: it is no new money."""
+    await invoice_with_credit(stripe, 4_000, 1_000)
+    await process_all(await take_in(account, stripe))
+    assert await collected() == 0
+    stripe.invoices.pay(
+        str(stripe.invoices.list({"limit": 1}).data[0].id), {"payment_method": "pm_card_visa"}
+    )
+    await process_all(await take_in(account, stripe))
+    assert await collected() == 3_000
+
+
+async def test_what_is_too_little_to_charge_is_paid_with_the_next_invoice(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    small = draft(stripe, [20])
+    stripe.invoices.finalize_invoice(small)
+    told = stripe.invoices.retrieve(small)
+    assert told.status == "paid"
+    await process_all(await take_in(account, stripe))
+    row = await imported(small)
+    assert (row["status"], row["amount_paid_minor"]) == ("paid", 20)
+    later = stripe.invoices.create({"customer": str(told.customer), "currency": "usd"}).id
+    stripe.invoices.add_lines(later, {"lines": [{"description": "Work", "amount": 1_000}]})
+    stripe.invoices.pay(later, {"payment_method": "pm_card_visa"})
+    assert stripe.invoices.retrieve(later).amount_paid == 1_020
+    await process_all(await take_in(account, stripe))
+    row = await imported(later)
+    assert (row["status"], row["amount_paid_minor"]) == ("paid", 1_000)
+    assert await collected() == 1_020
+
+
+async def collected() -> int:
+    """What the dashboard says of this month and the one before, in cents."""
+    figures = await read_figures("test", Period(datetime.now(UTC)), currency="usd")
+    both = zip(figures.collected, figures.collected_before, strict=True)
+    return sum(now.amount_minor + before.amount_minor for now, before in both)
 
 
 async def test_an_amount_too_small_to_charge_is_refused_before_stripe_has_it(

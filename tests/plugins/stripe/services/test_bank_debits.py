@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.domain.clearing import decided_by
+from plugins.stripe.domain.invoices import read_invoice
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services.payments import NothingToPay, refresh_payment, start_payment
 from plugins.stripe.services.publishing import run_sync_task
+from plugins.stripe.services.readings.invoices import invoice_facts
 from portal.accounts.services import load_account
 from portal.audit.services import SYSTEM
+from portal.contract.facts import InvoiceFact
 from portal.errors import InvalidInput
 from portal.invoices.closing import OfflinePayment, RefundRequest, record_offline_payment, request_refund
 from portal.invoices.credits import CreditRequest, request_credit
@@ -22,7 +26,9 @@ from portal.invoices.payable import payable_invoice
 from portal.invoices.services import void
 from portal.money import Money
 from portal.settings import current_settings
-from tests.builders import Connected
+from tests.builders import Connected, connect_account, make_invoice
+from tests.invoices.test_facts import apply, standing
+from tests.plugins.stripe.domain.test_invoices import intent, invoice, payment
 from tests.plugins.stripe.services.stories import (
     intent_of,
     invoice_row,
@@ -224,3 +230,18 @@ async def test_an_account_that_is_proved_by_small_deposits_is_debited_after_that
     sandbox.settle(intent)
     await events(account, stripe)
     assert await stands(invoice_id) == ("paid", TOTAL, 0)
+
+
+async def test_a_debit_that_succeeded_is_awaited_until_the_invoice_counts_it(database: None) -> None:
+    """Stripe's intent may be ahead of its invoice: nobody is asked to pay again meanwhile."""
+    account, invoice_id = await connect_account(), await make_invoice(2_500)
+    done = intent(status="succeeded", latest_charge="ch_ach")
+    for told, status in (
+        (invoice(payment(intent(status="processing", latest_charge="ch_ach"))), "processing"),
+        (invoice(payment(done)), "processing"),
+        (invoice(payment(done, status="paid", amount_paid=2_500), status="paid", amount_paid=2_500), "paid"),
+    ):
+        facts = cast("Iterator[InvoiceFact]", invoice_facts(read_invoice(told), invoice_id))
+        await apply(account, invoice_id, *facts)
+        assert (await standing(invoice_id))[0] == status
+    assert (await last_attempt()).startswith("succeeded")
