@@ -185,6 +185,7 @@ HELP_PAGES = (
         (
             "STRIPE_AMOUNTS_DIFFER",
             "STRIPE_AMOUNT_TOO_SMALL",
+            "STRIPE_CUSTOMER_OWES",
             "NOTHING_TO_PAY",
             "STRIPE_NOTHING_TO_REFUND",
             "STRIPE_NOTHING_TO_CREDIT",

@@ -81,6 +81,7 @@ async def start_payment(account: Account, invoice: PayableInvoice, settings: Set
         raise NothingToPay("There is nothing to pay any more.")
     if int(raw["amount_remaining"]) != invoice.amount_due.amount_minor:
         await _apply(account, invoice.external_id)
+        _refuse_older_debt(raw)
         raise NothingToPay("The amount changed.", hint="Load the page again.")
     return PaymentStart(
         {
@@ -124,6 +125,15 @@ async def _refuse_again(invoice_id: int, raw: Raw) -> None:
     if raw["status"] == "paid" and (await payable_invoice(invoice_id)).amount_due.amount_minor:
         raise NothingToPay(
             "The bank took this payment back, and it cannot be repeated here.",
+            hint="Ask who sent you this invoice how to pay it.",
+        )
+
+
+def _refuse_older_debt(raw: Raw) -> None:
+    """With what the customer owes from before Stripe asks for more than the invoice says: so it stays."""
+    if int(raw.get("starting_balance") or 0) > 0:
+        raise NothingToPay(
+            "Stripe asks for an older debt of the customer as well.",
             hint="Ask who sent you this invoice how to pay it.",
         )
 

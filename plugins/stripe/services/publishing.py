@@ -55,6 +55,12 @@ class AmountTooSmall(ProviderError):
     code = "STRIPE_AMOUNT_TOO_SMALL"
 
 
+class CustomerOwes(ProviderError):
+    """Stripe would ask for an older debt of the customer with this invoice: more than it says."""
+
+    code = "STRIPE_CUSTOMER_OWES"
+
+
 async def run_sync_task(task_id: int) -> None:
     """Do one task of the outbox."""
     await run_task(
@@ -98,6 +104,7 @@ async def publish_invoice(account: Account, task: Task) -> Reading:
     raw = await _draft(account, task, invoice)
     raw = await _with_lines(account, task, invoice, raw)
     if raw["status"] == "draft":
+        _refuse_older_debt(raw)
         raw = await gateway.finalize_invoice(
             account, current_settings(), invoice=str(raw["id"]), key=f"{task.idempotency_key}:finalize"
         )
@@ -115,6 +122,16 @@ def _refuse_too_small(invoice: PayableInvoice) -> None:
     problem = too_small(invoice.total)
     if problem:
         raise AmountTooSmall(problem, hint="Void this invoice and add its lines to a larger one.")
+
+
+def _refuse_older_debt(raw: Raw) -> None:
+    """A draft says what the customer's balance is now; above zero they owe it."""
+    owed = Money(int(raw.get("starting_balance") or 0), str(raw["currency"]))
+    if owed.amount_minor > 0:
+        raise CustomerOwes(
+            f"The customer owes {owed.format()} in Stripe from before, and it would ask for that as well.",
+            hint="Settle the customer's balance in Stripe, then try again.",
+        )
 
 
 async def _draft(account: Account, task: Task, invoice: PayableInvoice) -> Raw:

@@ -98,7 +98,17 @@ def update(call: Call) -> Json:
     _check_default_method(call, row)
     with call.changing(row, "customer.updated"):
         _fill(call, row)
+    if "balance" in call.params:
+        _tell_drafts(call, row)
     return row
+
+
+def _tell_drafts(call: Call, customer: Json) -> None:
+    """A draft says what its customer's balance is now."""
+    for invoice in call.world.table("invoice").where("customer", customer["id"]):
+        if invoice["status"] == "draft":
+            with call.changing(invoice):
+                invoice["starting_balance"] = customer["balance"]
 
 
 @handles("DELETE /v1/customers/{customer}")

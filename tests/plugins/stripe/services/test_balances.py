@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 import stripe as stripe_sdk
 
-from plugins.stripe.services.payments import start_payment
+from plugins.stripe.services.payments import NothingToPay, start_payment
 from plugins.stripe.services.publishing import run_sync_task
+from portal.audit.services import SYSTEM
 from portal.dashboard.queries import Period, read_figures
+from portal.invoices.services import retry_sync
 from portal.sdk import current_settings, load_account, payable_invoice
 from tests.builders import Connected, make_invoice
 from tests.plugins.stripe.services.stories import (
@@ -104,6 +107,35 @@ async def test_what_is_too_little_to_charge_is_paid_with_the_next_invoice(
     row = await imported(later)
     assert (row["status"], row["amount_paid_minor"]) == ("paid", 1_000)
     assert await collected() == 1_020
+
+
+async def test_an_older_debt_is_not_asked_for_with_an_invoice_that_does_not_say_so(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id = await invoice_with_credit(stripe, 4_000, -1_000)
+    row = await invoice_row(invoice_id)
+    assert row["sync_state"] == "failed"
+    assert "owes $10.00 in Stripe" in row["sync_error"]
+    theirs = stripe.invoices.retrieve(row["external_id"])
+    assert theirs.status == "draft"
+    stripe.customers.update(str(theirs.customer), {"balance": 0})
+    await retry_sync(invoice_id, actor=SYSTEM)
+    await run_sync_task(await task_of(invoice_id))
+    due = await payable_invoice(invoice_id)
+    begun = await start_payment(await load_account(account.id), due, current_settings())
+    assert begun.data["client_secret"]
+
+
+async def test_who_pays_an_older_debt_with_an_invoice_of_stripes_learns_that_it_cannot_be_done_here(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    theirs = draft(stripe, [1_000])
+    stripe.customers.update(str(stripe.invoices.retrieve(theirs).customer), {"balance": 20})
+    stripe.invoices.finalize_invoice(theirs)
+    await process_all(await take_in(account, stripe))
+    due = await payable_invoice((await imported(theirs))["id"])
+    with pytest.raises(NothingToPay, match="older debt"):
+        await start_payment(await load_account(account.id), due, current_settings())
 
 
 async def collected() -> int:
