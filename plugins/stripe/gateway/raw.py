@@ -90,8 +90,12 @@ def _decoded(body: bytes) -> Raw:
 
 
 def _decoded_leniently(body: bytes) -> object:
-    """Half a character in a text is wrong with one object, and must not keep the rest of its page out."""
+    """Half a character in a text is wrong with one object, and must not keep the rest of its page out.
+
+    Nobody could write it down: a question mark takes its place.
+    """
     try:
-        return json.loads(body)
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return json.loads(text.encode("utf-8", "replace"))
     except ValueError:
         return None
