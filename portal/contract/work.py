@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.contract.facts import Fact, Mode
+from portal.errors import PortalError
 
 Connection = Any
 """An asyncpg connection, inside a transaction."""
@@ -81,6 +82,9 @@ class Reading:
     words: str = ""
     """Shown on the event when the facts changed nothing."""
     ignored: bool = False
+    left: Sequence[StoredEvent] = ()
+    """Events that it does not settle: they wait as if the read had failed with `trouble`."""
+    trouble: PortalError | None = None
     key: str = ""
     """The subject's key, for readings that nobody asked for by subject (those of a page)."""
     save: SaveReading | None = field(default=None, repr=False)

@@ -198,20 +198,24 @@ async def _finish(
 ) -> str | None:
     """Store what was read and the end of its events together; None: something newer is stored by now."""
     account = work.loaded
+    left = {event.id for event in reading.left}
+    done = [event for event in work.events if event.id not in left]
     async with transaction_on(held):
         if not await open_writing(held, account, key, began=began, invoice_id=reading.invoice_id):
             return None
         said = await apply_opened(held, account, reading, key=key)
         await inbox.finish_events(
             held,
-            work.events,
+            done,
             outcome=said or reading.words or "Nothing changed.",
             state="ignored" if reading.ignored else "processed",
         )
         reach(Failpoint.EVENT_APPLIED)
     nothing_to_reset(held)  # the object's lock has ended with the transaction
-    inbox.note_ended(work.events)
+    inbox.note_ended(done)
     reach(Failpoint.EVENT_FINISHED)
+    if reading.trouble is not None:
+        await _give_back(_Work(list(reading.left), account), reading.trouble)
     return said
 
 

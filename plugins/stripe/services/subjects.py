@@ -65,9 +65,12 @@ async def _invoice_with_money_back(
     reading = await _as_facts(account, raw, events)
     if reading.ignored:
         return reading
-    found = await money_back_of(account, current_settings(), read_invoice(raw), events=events)
+    back = await money_back_of(account, current_settings(), read_invoice(raw), events=events)
     known = UNKNOWN_INVOICE if reading.invoice_id is None else reading.invoice_id
-    return replace(reading, facts=(*reading.facts, *await facts_of_money_back(known, found)))
+    facts = (*reading.facts, *await facts_of_money_back(known, back.found))
+    # What a right is missing for waits; what else happened to the invoice does not wait with it.
+    left = tuple(event for event in events if follow(event.type) in back.missing)
+    return replace(reading, facts=facts, left=left, trouble=next(iter(back.missing.values()), None))
 
 
 async def _retrieved(account: Account, stripe_invoice: str) -> Raw | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from plugins.stripe.domain.declines import explain_decline
@@ -44,27 +45,42 @@ REFUND_KEY = "portal_refund"
 _FEATURES = {Follow.REFUND: "refunds", Follow.DISPUTE: "disputes", Follow.CREDIT_NOTE: CREDIT_FEATURE}
 
 
+@dataclass(frozen=True, slots=True)
+class MoneyBack:
+    """What was found, and what could not be looked up for want of a right."""
+
+    found: list[Raw] = field(default_factory=list)
+    missing: dict[Follow | None, PermissionMissing] = field(default_factory=dict)
+
+    async def look(self, what: Follow, reads_of: Awaitable[list[Raw]]) -> None:
+        """Add what a call brings."""
+        try:
+            self.found.extend(await reads_of)
+        except PermissionMissing as missing:
+            self.missing[what] = missing
+
+
 async def money_back_of(
     account: Account, settings: Settings, invoice: InvoiceReading, *, events: Sequence[StoredEvent]
-) -> list[Raw]:
+) -> MoneyBack:
     """The refunds, disputes and credit notes of an invoice, as far as it or the events tell of any.
 
     An ordinary invoice has none, and looking costs a call for each: without a word of them nobody looks. When
     nothing is told at all, somebody wants to know how things stand: then all are looked up.
     """
     told = {follow(event.type) for event in events} or _readable(account)
-    found: list[Raw] = []
+    back = MoneyBack()
     if Follow.CREDIT_NOTE in told:
-        found += await reads.credit_notes_of(account, settings, invoice.id)
+        await back.look(Follow.CREDIT_NOTE, reads.credit_notes_of(account, settings, invoice.id))
     elif invoice.credited:
         with suppress(PermissionMissing):  # the feature needs more than to read them, so it does not tell
-            found += await reads.credit_notes_of(account, settings, invoice.id)
+            back.found.extend(await reads.credit_notes_of(account, settings, invoice.id))
     for payment in (paid.external_id for paid in invoice.paid if not paid.offline):
         if Follow.REFUND in told:
-            found += await reads.refunds_of(account, settings, payment)
+            await back.look(Follow.REFUND, reads.refunds_of(account, settings, payment))
         if Follow.DISPUTE in told:
-            found += await reads.disputes_of(account, settings, payment)
-    return found
+            await back.look(Follow.DISPUTE, reads.disputes_of(account, settings, payment))
+    return back
 
 
 def _readable(account: Account) -> set[Follow | None]:

@@ -9,6 +9,7 @@ from plugins.stripe.services.publishing import run_sync_task
 from portal.accounts.services import mark_ready
 from tests.builders import Connected, make_invoice
 from tests.plugins.stripe.services.stories import (
+    intent_of,
     invoice_row,
     process_all,
     published_invoice,
@@ -69,3 +70,23 @@ async def test_a_key_that_works_again_wakes_what_waited_for_it(
     assert await value("SELECT due_at > now() FROM sync_task")
     await mark_ready(account.id)
     assert await value("SELECT due_at <= now() FROM sync_task")
+
+
+async def test_a_right_to_read_refunds_that_is_missing_holds_up_no_payment(
+    account: Connected, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services
+) -> None:
+    invoice_id, external_id = await published_invoice()
+    stripe.invoices.pay(external_id, {"payment_method": "pm_card_visa"})
+    stripe.refunds.create({"payment_intent": intent_of(stripe, external_id), "amount": 100})
+    events = await take_in(account, stripe)
+    sandbox.add_fault(match="GET /v1/refunds", status=403, times=None)
+    await process_all(events)
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"]) == ("paid", 48_000), "nobody is asked to pay again"
+    waiting = "SELECT DISTINCT type FROM webhook_event WHERE state = 'received' AND type LIKE '%refund%'"
+    assert await value(waiting) is not None, "what the refund did is not known yet"
+    sandbox.control("DELETE", "/faults")
+    await value("UPDATE webhook_event SET due_at = now(), lease_until = NULL WHERE state = 'received'")
+    await process_all(events)
+    assert (await invoice_row(invoice_id))["amount_paid_minor"] == 47_900
+    assert await value("SELECT count(*) FROM webhook_event WHERE state = 'received'") == 0
