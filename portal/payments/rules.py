@@ -10,7 +10,8 @@ REINSTATED = "reinstated"
 CUSTOMER_CREDIT = "Customer balance"
 """The method of what was settled with credit that the customer has at the provider."""
 COLLECTED = (
-    f"kind <> 'credit' AND NOT (kind = 'offline' AND account IS NOT NULL AND method = '{CUSTOMER_CREDIT}')"
+    "(kind <> 'credit' AND "
+    f"(kind <> 'offline' OR account IS NULL OR method IS DISTINCT FROM '{CUSTOMER_CREDIT}'))"
 )
 """Of a row of the ledger, in SQL: money moved. What credit settled came before, or never came."""
 

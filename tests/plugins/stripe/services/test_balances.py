@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 import stripe as stripe_sdk
@@ -10,6 +10,8 @@ import stripe as stripe_sdk
 from plugins.stripe.services.payments import NothingToPay, start_payment
 from plugins.stripe.services.publishing import run_sync_task
 from portal.audit.services import SYSTEM
+from portal.contract.facts import Mode
+from portal.customers.details import find_customer
 from portal.dashboard.queries import Period, read_figures
 from portal.invoices.services import retry_sync
 from portal.sdk import current_settings, load_account, payable_invoice
@@ -87,6 +89,19 @@ async def test_credit_that_is_used_up_is_not_collected_a_second_time(
     )
     await process_all(await take_in(account, stripe))
     assert await collected() == 3_000
+    detail = await find_customer(
+        await value("SELECT customer FROM invoice"), today=date(2026, 11, 1), mode=Mode.TEST
+    )
+    assert [money.amount_minor for money in detail.paid] == [3_000]
+
+
+async def test_what_is_said_to_have_come_elsewhere_is_collected(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    _, external_id = await published_invoice(4_000)
+    stripe.invoices.pay(external_id, {"paid_out_of_band": True})
+    await process_all(await take_in(account, stripe))
+    assert await collected() == 4_000
 
 
 async def test_what_is_too_little_to_charge_is_paid_with_the_next_invoice(
