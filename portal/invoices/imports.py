@@ -37,12 +37,14 @@ class NewInvoice:
     @property
     def standing(self) -> Standing:
         """What its status follows from."""
+        credited = sum(p.amount.amount_minor for p in self.payments if p.from_credit)
         return Standing(
             self.seen.total.amount_minor,
-            sum(payment.amount.amount_minor for payment in self.payments),
+            sum(payment.amount.amount_minor for payment in self.payments) - credited,
             0,
             processing=False,
             closed=InvoiceStatus(self.closed.status) if self.closed else None,
+            credited_minor=credited,
         )
 
 
@@ -114,7 +116,7 @@ def _row(new: NewInvoice, customers: Mapping[str, int]) -> tuple[Any, ...]:
         seen.total.amount_minor - seen.tax.amount_minor,
         seen.tax.amount_minor,
         seen.total.amount_minor,
-        standing.received_minor,
+        standing.received_minor + standing.credited_minor,
         seen.due_at,
         seen.memo,
         seen.hosted_url,

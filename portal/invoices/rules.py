@@ -41,7 +41,7 @@ class Standing:
     held_minor: int = 0
     """The part of what went back that a bank holds until a dispute is decided."""
     credited_minor: int = 0
-    """What was let go without money: it makes the debt less, and outweighs nothing that anybody declared."""
+    """What was settled without money: it makes the debt less, and outweighs nothing that anybody declared."""
 
 
 def next_status(standing: Standing) -> InvoiceStatus:

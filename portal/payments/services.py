@@ -11,6 +11,7 @@ from typing import Any
 from portal.contract.facts import Mode
 from portal.database.transaction import Connection
 from portal.money import Money
+from portal.payments.rules import COLLECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class LedgerSums:
 
     received_minor: int
     credited_minor: int
-    """What was let go: no money moved."""
+    """What was let go, or settled with the customer's credit: no money moved."""
     returned_minor: int
     """What went back by refunds and disputes; what came back of it again is taken off."""
     held_minor: int
@@ -254,10 +255,10 @@ async def close_other_attempts(connection: Connection, invoice_id: int, under_wa
 async def sums_of(connection: Connection, invoice_id: int) -> LedgerSums:
     """The sums of an invoice's ledger. Call it with the invoice's row locked."""
     row = await connection.fetchrow(
-        """
-        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind IN ('payment', 'offline')), 0)::bigint
-                   AS received,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'credit'), 0)::bigint AS credited,
+        f"""
+        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind IN ('payment', 'offline') AND {COLLECTED}),
+                        0)::bigint AS received,
+               coalesce(sum(amount_minor) FILTER (WHERE NOT {COLLECTED}), 0)::bigint AS credited,
                coalesce(-sum(amount_minor) FILTER (WHERE kind IN ('refund', 'dispute')), 0)::bigint
                    AS returned,
                (SELECT coalesce(-sum(q.amount_minor), 0)::bigint FROM dispute d JOIN payment q
@@ -267,7 +268,7 @@ async def sums_of(connection: Connection, invoice_id: int) -> LedgerSums:
                EXISTS (SELECT FROM payment_attempt a WHERE a.invoice = $1 AND a.state = 'processing')
                    AS processing
         FROM payment WHERE invoice = $1
-        """,
+        """,  # noqa: S608 - a constant
         invoice_id,
     )
     assert row is not None  # noqa: S101 - an aggregate always has a row; this tells the type checker

@@ -77,6 +77,23 @@ async def test_what_credit_settled_is_given_back_with_a_void(
     assert (row["status"], row["amount_paid_minor"]) == ("void", 0), "nobody is reminded of it"
 
 
+async def test_an_invoice_that_credit_settled_in_part_can_be_given_up(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    """Stripe gives up what it cannot collect: nobody is reminded of it, and it is not counted as owed."""
+    invoice_id = await invoice_with_credit(stripe, 4_000, 1_000)
+    await process_all(await take_in(account, stripe))
+    theirs = str((await invoice_row(invoice_id))["external_id"])
+    stripe.invoices.mark_uncollectible(theirs)
+    await process_all(await take_in(account, stripe))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"]) == ("uncollectible", 1_000)
+    stripe.invoices.pay(theirs, {"payment_method": "pm_card_visa"})
+    await process_all(await take_in(account, stripe))
+    row = await invoice_row(invoice_id)
+    assert (row["status"], row["amount_paid_minor"]) == ("paid", 4_000)
+
+
 async def test_credit_that_is_used_up_is_not_collected_a_second_time(
     account: Connected, stripe: stripe_sdk.V1Services
 ) -> None:
