@@ -202,6 +202,7 @@ HELP_PAGES = (
             Code.SLOW_DOWN,
             Code.CALL_REFUSED,
             "STRIPE_FAILURE_REPLAYED",
+            "STRIPE_NOT_CHARGED",
             "STRIPE_OBJECT_MISSING",
         ),
     ),

@@ -9,7 +9,23 @@ from __future__ import annotations
 from plugins.stripe.gateway import changes, reads
 from plugins.stripe.gateway.client import CardDeclined, FailureReplayed, ObjectMissing
 from plugins.stripe.services.turns import refresh_invoice_copy
-from portal.sdk import Account, Reading, Task, current_settings, payable_invoice
+from portal.sdk import (
+    Account,
+    AccountAuthFailed,
+    ProviderError,
+    ProviderUnavailable,
+    Reading,
+    Task,
+    current_settings,
+    payable_invoice,
+)
+
+
+class NotCharged(ProviderError):
+    """Stripe was asked in vain, so no attempt was made: whoever wanted one asks again."""
+
+    code = "STRIPE_NOT_CHARGED"
+
 
 NOT_OWED = "Nothing is owed in Stripe any more."
 NOT_AGAIN = "An earlier attempt may have reached Stripe: its copy says what came of it."
@@ -42,4 +58,7 @@ async def _charge(account: Account, task: Task, invoice: str) -> str:
         return NOT_AGAIN
     except ObjectMissing:
         return NOT_OWED
+    except (ProviderUnavailable, AccountAuthFailed) as error:
+        # A second attempt of the task could not tell whether there was a first charge.
+        raise NotCharged(f"{error.message} Nothing was charged.", hint="Retry the payment.") from None
     return ""

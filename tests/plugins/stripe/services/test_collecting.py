@@ -101,6 +101,27 @@ async def test_an_attempt_whose_answer_was_lost_is_not_made_again(
     assert await _state() == "done"
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "GET /v1/invoices/*", "status": 503},
+        {"match": PAY, "status": 429, "headers": {"Retry-After": "2"}},
+        {"match": PAY, "status": 403},
+    ],
+)
+async def test_who_asked_learns_that_nothing_was_tried_and_may_ask_again(
+    declined: int, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services, fault: dict[str, Any]
+) -> None:
+    task = await _ask(declined)
+    sandbox.add_fault(times=1, **fault)
+    await run_sync_task(task)
+    assert (await _state(), await _tries(stripe, declined)) == ("failed", 1)
+    assert "Nothing was charged." in await value("SELECT error FROM sync_task WHERE id = $1", task)
+    await value("DELETE FROM call_budget")  # nobody waits here for the pause that was asked for
+    await run_sync_task(await _ask(declined))
+    assert (await _state(), await _tries(stripe, declined)) == ("done", 2)
+
+
 async def test_what_was_paid_meanwhile_is_not_charged(
     declined: int, sandbox: RunningSandbox, stripe: stripe_sdk.V1Services
 ) -> None:
