@@ -42,6 +42,14 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Arriving:
+    """An intent that succeeded, by an attempt, and whose money the invoice does not count yet."""
+
+    intent: str
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceReading:
     """The parts of an invoice that the portal acts on."""
 
@@ -66,13 +74,19 @@ class InvoiceReading:
     failure: str
     """Why Stripe could not finalise it, in Stripe's words; empty: nothing is wrong."""
 
-    arriving: frozenset[str] = frozenset()
-    """Attempts that succeeded and whose money the invoice does not count yet."""
+    arriving: tuple[Arriving, ...] = ()
 
     @property
     def under_way(self) -> frozenset[str]:
         """The attempts that Stripe is still working on, or that it is about to count."""
-        return self.arriving | {tried.attempt for tried in self.tried if not tried.failed}
+        arriving = {one.attempt for one in self.arriving}
+        return frozenset(arriving | {tried.attempt for tried in self.tried if not tried.failed})
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The payments whose money Stripe has, also those that the invoice does not count yet."""
+        counted = [paid.external_id for paid in self.paid if not paid.offline]
+        return (*counted, *(one.intent for one in self.arriving))
 
 
 def read_invoice(raw: Raw) -> InvoiceReading:
@@ -103,8 +117,9 @@ def read_invoice(raw: Raw) -> InvoiceReading:
             payment.get("status") == "open" and isinstance(_intent(payment), str) for payment in payments
         ),
         failure=_failure(raw.get("last_finalization_error")),
-        arriving=frozenset(
-            _id(intent.get("latest_charge")) or str(intent["id"]) for intent in _behind(payments)
+        arriving=tuple(
+            Arriving(str(intent["id"]), _id(intent.get("latest_charge")) or str(intent["id"]))
+            for intent in _behind(payments)
         ),
     )
 

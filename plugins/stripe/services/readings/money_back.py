@@ -75,7 +75,7 @@ async def money_back_of(
     elif invoice.credited:
         with suppress(PermissionMissing):  # the feature needs more than to read them, so it does not tell
             back.found.extend(await reads.credit_notes_of(account, settings, invoice.id))
-    for payment in (paid.external_id for paid in invoice.paid if not paid.offline):
+    for payment in invoice.held:
         if Follow.REFUND in told:
             await back.look(Follow.REFUND, reads.refunds_of(account, settings, payment))
         if Follow.DISPUTE in told:
