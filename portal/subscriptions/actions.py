@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.subscriptions.rules import Shown, is_granted
+from portal.subscriptions.rules import OPPOSITES, Shown, is_granted
 from portal.subscriptions.statuses import Standing
 from portal.web.request import Role
 
-OPPOSITES = {
-    "cancel_at_period_end": "keep",
-    "keep": "cancel_at_period_end",
-    "pause": "resume",
-    "resume": "pause",
-}
-"""What takes back a wish that is still under way."""
 CHANGES = ("change_plan", "cancel_at_period_end", "keep", "pause", "resume", "cancel_now")
 
 
@@ -65,7 +58,7 @@ def _is_offered(standing: Standing, change: str, wish: str) -> bool:
     ):
         return False
     if wish:
-        return OPPOSITES[wish] == change or (change != wish and not _is_so(standing, change))
+        return OPPOSITES[wish] == change
     return not _is_so(standing, change)
 
 
@@ -92,6 +85,8 @@ def _reasons(standing: Standing, wish: str) -> list[str]:
         said.append("Ending it later and pausing are not offered before the first payment.")
     elif wish == "change_plan":
         said.append("Ending it later and pausing are offered when the other plan is confirmed.")
+    elif wish:
+        said.append("Everything but taking it back waits until what was asked for is confirmed.")
     elif standing.status == "paused" and not standing.ends_later:
         said.append("Ending it later is not offered while it is paused: no period runs that could end.")
     return [reason for reason in said if reason]

@@ -10,6 +10,13 @@ from fractions import Fraction
 from portal.money import Money
 
 ENDED = frozenset({"canceled", "incomplete_expired"})
+OPPOSITES = {
+    "cancel_at_period_end": "keep",
+    "keep": "cancel_at_period_end",
+    "pause": "resume",
+    "resume": "pause",
+}
+"""What takes back a wish that is still under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from portal.database.transaction import Connection, connection, transaction
 from portal.errors import Conflict, NotFound
 from portal.subscriptions.plan_offers import find_offer
 from portal.subscriptions.plan_rules import MOST_QUANTITY, PRORATIONS, PlanChange
-from portal.subscriptions.rules import ENDED, Shown, WishedPlan, is_granted
+from portal.subscriptions.rules import ENDED, OPPOSITES, Shown, WishedPlan, is_granted
 from portal.sync.queueing import queue_task
 from portal.web.live import announce
 
@@ -37,6 +37,7 @@ async def request_change(subscription_id: int, wish: str, *, actor: Actor) -> No
         if wish not in WISHES:
             raise Conflict("That cannot be asked of a subscription.")
         _check(_shown(row), wish, asked=row["wish"])
+        _check_turn(wish, under_way=row["under_way"])
         await _want(tx.connection, row, _Wish(wish, WISHES[wish]), actor=actor)
 
 
@@ -52,6 +53,7 @@ async def request_plan_change(subscription_id: int, wanted: PlanChange, *, actor
         offer = await find_offer(tx.connection, subscription_id, wanted.plan_external_id)
         before = await find_offer(tx.connection, subscription_id, row["plan_external_id"])
         _check_plan(_shown(row), wanted, asked=row["wish"])
+        _check_turn("change_plan", under_way=row["under_way"])
         if offer is None:
             raise Conflict("That plan cannot be chosen any more.", hint="Choose another one.")
         if wanted.quantity != 0 if offer.by_use else not 1 <= wanted.quantity <= MOST_QUANTITY:
@@ -94,8 +96,11 @@ async def _locked(held: Connection, subscription_id: int) -> Record:
     row: Record | None = await held.fetchrow(
         """
         SELECT id, account, mode, status, cancel_at, cancel_at_period_end, pause, wish, plan_external_id,
-               quantity
-        FROM subscription WHERE id = $1 FOR UPDATE
+               quantity, CASE WHEN EXISTS (
+                   SELECT FROM sync_task t WHERE t.account = s.account AND t.kind = 'change_subscription'
+                          AND t.subject_id = s.id AND t.state IN ('waiting', 'sending', 'unknown')
+               ) THEN wish ELSE '' END AS under_way
+        FROM subscription s WHERE id = $1 FOR UPDATE OF s
         """,
         subscription_id,
     )
@@ -131,6 +136,18 @@ async def _want(held: Connection, row: Record, wished: _Wish, *, actor: Actor) -
     )
     await queue_task(held, account_id=row["account"], kind="change_subscription", subject_id=row["id"])
     await announce(held, f"subscription:{row['id']}")
+
+
+def _check_turn(wish: str, *, under_way: str) -> None:
+    """One wish at a time: another one would take its place before the provider has heard of it.
+
+    Raises:
+        Conflict: it is neither the same, nor what takes it back, nor the end of everything.
+    """
+    if under_way and wish not in (under_way, OPPOSITES.get(under_way), "cancel_now"):
+        raise Conflict(
+            "What was asked for before is not confirmed yet.", hint="Wait until it is, or take it back first."
+        )
 
 
 def _check_plan(shown: Shown, wanted: PlanChange, *, asked: str) -> None:

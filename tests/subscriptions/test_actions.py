@@ -72,8 +72,8 @@ def test_nothing_is_offered_without_a_connection() -> None:
 @pytest.mark.parametrize(
     ("wish", "offered"),
     [
-        (END, (KEEP, PAUSE, NOW)),
-        (PAUSE, (END, RESUME, NOW)),
+        (END, (KEEP, NOW)),
+        (PAUSE, (RESUME, NOW)),
         (PLAN, (PLAN, NOW)),
         (NOW, ()),
     ],
@@ -87,6 +87,7 @@ def test_a_wish_under_way_can_be_taken_back_but_for_an_end_at_once(
 def test_what_waits_for_another_wish_is_said() -> None:
     assert asked(Standing("active"), wish=PAUSE).absent == (
         "The plan can be changed when what was asked for is confirmed.",
+        "Everything but taking it back waits until what was asked for is confirmed.",
     )
     assert asked(Standing("active"), wish=PLAN).absent == (
         "Ending it later and pausing are offered when the other plan is confirmed.",

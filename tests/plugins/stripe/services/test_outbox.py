@@ -296,6 +296,37 @@ async def test_a_wish_about_a_subscription_comes_true(
     assert not any(bool(theirs[name]) for name in fields)
 
 
+async def test_a_wish_that_stripe_has_not_heard_is_not_lost_to_the_next_one(world: World) -> None:
+    """Who asked to cancel and then to pause would go on paying."""
+    external_id = await planted_subscription(world)
+    row = int(await value("SELECT id FROM subscription"))
+    await request_change(row, "cancel_at_period_end", actor=SYSTEM)
+    task = await world.waiting("change_subscription")
+    world.sandbox.add_fault(match="POST /v1/subscriptions/*", status=500, times=1)
+    await run_sync_task(task)
+    for state in ("unknown", "sending", "waiting"):
+        await value("UPDATE sync_task SET state = $2 WHERE id = $1", task, state)
+        with pytest.raises(Conflict, match="not confirmed yet"):
+            await request_change(row, "pause", actor=SYSTEM)
+    await retry_now(task)
+    assert world.stripe.subscriptions.retrieve(external_id).cancel_at_period_end
+    await request_change(row, "pause", actor=SYSTEM)
+    await run_sync_task(task)
+    theirs = world.stripe.subscriptions.retrieve(external_id)
+    assert (theirs.cancel_at_period_end, bool(theirs.pause_collection)) == (True, True)
+
+
+async def test_a_wish_that_stripe_refused_makes_place_for_another(world: World) -> None:
+    external_id = await planted_subscription(world)
+    row = int(await value("SELECT id FROM subscription"))
+    await request_change(row, "cancel_at_period_end", actor=SYSTEM)
+    world.sandbox.add_fault(match="POST /v1/subscriptions/*", status=400, times=1)
+    await run_sync_task(await world.waiting("change_subscription"))
+    await request_change(row, "pause", actor=SYSTEM)
+    await run_sync_task(await world.waiting("change_subscription"))
+    assert world.stripe.subscriptions.retrieve(external_id).pause_collection
+
+
 async def test_a_subscription_that_somebody_cancelled_in_the_same_moment_is_cancelled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
