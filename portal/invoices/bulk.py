@@ -26,6 +26,7 @@ from portal.contract.facts import (
 from portal.database.transaction import Connection
 from portal.invoices.facts import received_words, settle
 from portal.invoices.imports import ORIGIN, NewInvoice, closed_by, make_invoices
+from portal.invoices.returns import used_credit_words
 from portal.invoices.rows import lock_invoice
 from portal.payments.rules import follows
 from portal.payments.services import Attempt, LedgerEntry, record_entries, record_successes
@@ -115,8 +116,12 @@ async def add_invoices(held: Connection, source: Source, wanted: Sequence[NewInv
     await record_successes(held, [_attempt(source, *each) for each in paid if each[1].attempt_id])
     for invoice_id, payment in paid:
         if (invoice_id, payment.external_id) in added:
-            what = ("payment.received", received_words(payment.amount, payment.method))
-            source.note(what, ("invoice", invoice_id), {"payment": payment.external_id})
+            words = received_words(payment.amount, payment.method)
+            if payment.from_credit:
+                words = used_credit_words(payment.amount)
+            source.note(
+                ("payment.received", words), ("invoice", invoice_id), {"payment": payment.external_id}
+            )
     # A payment that is in the ledger for another invoice pays none of these: their status is decided again.
     for invoice_id in sorted({id_ for id_, payment in paid if (id_, payment.external_id) not in added}):
         closed = by_id[invoice_id].closed

@@ -96,6 +96,14 @@ async def apply_dispute(held: Connection, source: Source, invoice: LockedInvoice
     return words
 
 
+def used_credit_words(moved: Money) -> str:
+    """What the customer's credit settled, or got back of it, as a sentence."""
+    shown = Money(abs(moved.amount_minor), moved.currency).format()
+    if moved.amount_minor < 0:
+        return f"{shown} of it went to the customer's balance."
+    return f"The customer's credit settled {shown}."
+
+
 async def apply_used_credit(
     held: Connection, source: Source, invoice: LockedInvoice, fact: PaymentSucceeded
 ) -> str:
@@ -113,10 +121,7 @@ async def apply_used_credit(
     moved = await bring_to(held, entry, back=REINSTATED)
     if moved is None:
         return ""
-    shown = Money(abs(moved.amount_minor), moved.currency).format()
-    words = f"The customer's credit settled {shown}."
-    if moved.amount_minor < 0:
-        words = f"{shown} of it went to the customer's balance."
+    words = used_credit_words(moved)
     source.note(("payment.received", words), ("invoice", invoice.id), {"payment": fact.external_id})
     return words
 
