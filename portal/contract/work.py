@@ -61,6 +61,8 @@ class Subject:
     """`<kind>:<external id>`, such as `invoice:in_1`."""
     group_ids: tuple[str, ...]
     """The groups that its events may have arrived under: all of them share one read."""
+    whole: bool = False
+    """Somebody looks: everything that belongs to it is wanted, whatever the events tell of."""
 
 
 SaveReading = Callable[[Connection, int | None], Awaitable[None]]

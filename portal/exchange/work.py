@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -97,7 +97,7 @@ async def refresh_subject(account: Account, subject: Subject) -> str:
         raise NotFound(f"The plugin {account.plugin} is not loaded.")
     work = _Work([], account)
     try:
-        return await _settle(work, subject, plugin.read)
+        return await _settle(work, replace(subject, whole=True), plugin.read)
     except Exception as error:
         await _give_back(work, in_words(error, f"refresh of {subject.key}"))
         raise

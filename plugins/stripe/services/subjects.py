@@ -52,20 +52,22 @@ async def locate(account: Account, event: StoredEvent) -> Subject | str:
 async def read(account: Account, subject: Subject, events: Sequence[StoredEvent]) -> Reading:
     """Read the object now; the events' own payloads are hints."""
     kind, _, external_id = subject.key.partition(":")
+    if kind == Follow.INVOICE:
+        return await _invoice_with_money_back(account, external_id, events, whole=subject.whole or not events)
     return await _READERS[Follow(kind)](account, external_id, events)
 
 
 async def _invoice_with_money_back(
-    account: Account, stripe_invoice: str, events: Sequence[StoredEvent]
+    account: Account, stripe_invoice: str, events: Sequence[StoredEvent], *, whole: bool
 ) -> Reading:
-    """The same with refunds and disputes, when an event told of one or nothing is told at all."""
+    """The same with refunds and disputes, when an event told of one or somebody looks."""
     raw = await _retrieved(account, stripe_invoice)
     if raw is None:
         return Reading(words=GONE, ignored=True)
     reading = await _as_facts(account, raw, events)
     if reading.ignored:
         return reading
-    back = await money_back_of(account, current_settings(), read_invoice(raw), events=events)
+    back = await money_back_of(account, current_settings(), read_invoice(raw), events=events, whole=whole)
     known = UNKNOWN_INVOICE if reading.invoice_id is None else reading.invoice_id
     facts = (*reading.facts, *await facts_of_money_back(known, back.found))
     # What a right is missing for waits; what else happened to the invoice does not wait with it.
@@ -106,7 +108,6 @@ _READERS: Mapping[Follow, Reader] = {
     Follow.ACCOUNT: read_account,
     Follow.CUSTOMER: read_customer,
     Follow.FRAUD_WARNING: read_fraud_warning,
-    Follow.INVOICE: _invoice_with_money_back,
     Follow.PAYMENT_METHOD: read_payment_method,
     Follow.PAYOUT: read_payout,
     Follow.PRICE: read_price,

@@ -61,14 +61,19 @@ class MoneyBack:
 
 
 async def money_back_of(
-    account: Account, settings: Settings, invoice: InvoiceReading, *, events: Sequence[StoredEvent]
+    account: Account,
+    settings: Settings,
+    invoice: InvoiceReading,
+    *,
+    events: Sequence[StoredEvent],
+    whole: bool,
 ) -> MoneyBack:
     """The refunds, disputes and credit notes of an invoice, as far as it or the events tell of any.
 
     An ordinary invoice has none, and looking costs a call for each: without a word of them nobody looks. When
-    nothing is told at all, somebody wants to know how things stand: then all are looked up.
+    the `whole` of it is wanted, all are looked up.
     """
-    told = {follow(event.type) for event in events} or _readable(account)
+    told = {follow(event.type) for event in events} | (_readable(account) if whole else set())
     back = MoneyBack()
     if Follow.CREDIT_NOTE in told:
         await back.look(Follow.CREDIT_NOTE, reads.credit_notes_of(account, settings, invoice.id))

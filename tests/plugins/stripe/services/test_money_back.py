@@ -12,7 +12,11 @@ from plugins.stripe.domain.events import ENDPOINT_EVENTS, Follow, follow
 from plugins.stripe.domain.invoices import Raw
 from plugins.stripe.gateway import reads
 from plugins.stripe.sandbox.testing import RunningSandbox
+from plugins.stripe.services.publishing import run_sync_task
 from plugins.stripe.services.subjects import read
+from portal.audit.services import SYSTEM
+from portal.invoices.closing import RefundRequest, request_refund
+from portal.money import Money
 from portal.sdk import Subject, load_account
 from tests.builders import Connected
 from tests.plugins.stripe.services.stories import (
@@ -22,6 +26,7 @@ from tests.plugins.stripe.services.stories import (
     published_invoice,
     reads_of,
     take_in,
+    task_of,
     value,
 )
 
@@ -181,3 +186,18 @@ async def test_a_refund_is_seen_though_the_invoice_does_not_count_its_payment_ye
     row = await invoice_row(invoice_id)
     assert (row["status"], row["amount_paid_minor"]) == ("paid", 40_000)
     assert row["amount_returned_minor"] == 8_000
+
+
+async def test_a_refund_of_ours_is_seen_at_once_though_other_news_of_its_invoice_waits(
+    account: Connected, stripe: stripe_sdk.V1Services
+) -> None:
+    """Its own event may never come: then it would stay asked for."""
+    invoice_id, _, intent = await paid_invoice(stripe)
+    await process_all(await take_in(account, stripe, "payment_intent.succeeded"))
+    assert await take_in(account, stripe, "invoice.paid"), "it is read together with the refund"
+    wanted = RefundRequest(intent, Money(100, "usd"))
+    refund = await request_refund(invoice_id, wanted, actor=SYSTEM)
+    await run_sync_task(await task_of(refund, "send_refund"))
+    assert await value("SELECT status FROM refund") == "succeeded"
+    assert (await invoice_row(invoice_id))["amount_paid_minor"] == 47_900
+    assert await value("SELECT count(*) FROM webhook_event WHERE state = 'received'") == 0
