@@ -86,10 +86,12 @@ async def note_slow_down(account_id: int, retry_after: float | None = None) -> N
     async with connection() as held:
         await held.execute(
             """
-            UPDATE call_budget SET tokens = least(tokens, 0),
-                   per_second = per_second / CASE WHEN filled_at > clock_timestamp() THEN 1 ELSE 2 END,
-                   filled_at = greatest(filled_at, clock_timestamp() + make_interval(secs => $2))
-            WHERE account = $1
+            INSERT INTO call_budget AS old (account, per_second, tokens, filled_at)
+            VALUES ($1, 0, 0, clock_timestamp() + make_interval(secs => $2))
+            ON CONFLICT (account) DO UPDATE SET tokens = least(old.tokens, 0),
+                   per_second = old.per_second
+                                / CASE WHEN old.filled_at > clock_timestamp() THEN 1 ELSE 2 END,
+                   filled_at = greatest(old.filled_at, excluded.filled_at)
             """,
             account_id,
             min(retry_after or PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),

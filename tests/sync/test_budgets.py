@@ -155,3 +155,11 @@ async def test_no_call_is_waited_for_while_a_transaction_is_open(database: None)
 async def _refill(account_id: int) -> None:
     async with connection() as held:
         await held.execute("UPDATE call_budget SET tokens = 100 WHERE account = $1", account_id)
+
+
+async def test_a_refusal_counts_though_nothing_was_noted_of_the_account_before(database: None) -> None:
+    account = await connect_account()
+    await note_slow_down(account.id, 60)
+    with pytest.raises(BudgetSpent) as spent:
+        await take_call(account.id, 100)
+    assert (spent.value.retry_after or 0) > 40
