@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from portal.audit.services import Actor, record
 from portal.database.transaction import connection, transaction
@@ -19,6 +19,17 @@ MOST_PIXELS = 25_000_000
 BOX = (720, 288)
 """Pixels: sharp at 6 cm by 2.4 cm in print."""
 PROBLEM = "Choose a PNG, JPEG or WebP picture of at most 2 MB, and not of many thousand pixels."
+ORIENTATION = 0x0112
+"""The tag of a camera's notes that says how it was held."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises over a file that is none of its pictures, is cut off, or would fill the memory."""
 
@@ -42,8 +53,10 @@ def redrawn(upload: bytes) -> bytes:
 
 
 def _png(picture: Image.Image) -> bytes:
-    # Cameras note how they were held, which is lost with the rest of what they note: turn it now.
-    drawn = ImageOps.exif_transpose(picture).convert("RGBA")
+    # Cameras note how they were held, which is lost with the rest of what they note: turn it now. Pillow's
+    # own way to do so writes the rest again, and fails over notes that it reads well.
+    turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
+    drawn = (picture if turn is None else picture.transpose(turn)).convert("RGBA")
     drawn.thumbnail(BOX, Image.Resampling.LANCZOS)
     clean = Image.new("RGBA", drawn.size)
     clean.paste(drawn)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 from litestar import Litestar
-from PIL import Image
+from PIL import Image, ImageOps
 
 from portal.audit.services import timeline
 from portal.errors import InvalidInput
@@ -54,6 +54,27 @@ def test_logo_that_a_camera_turned_is_kept_upright(kind: str) -> None:
     turned[0x0112] = 6  # to be shown a quarter to the right
     with Image.open(io.BytesIO(redrawn(picture(kind, exif=turned)))) as drawn:
         assert drawn.size == (20, 40)
+
+
+def test_notes_that_are_in_the_wrong_place_are_no_reason_to_refuse_a_picture() -> None:
+    """Text where a number belongs can be read, and could not be written again."""
+    noted = Image.Exif()
+    noted[0x0112], noted[0x010E] = 6, "hello"
+    wrong = noted.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x08\x00\x02")
+    assert wrong != noted.tobytes()
+    with Image.open(io.BytesIO(redrawn(picture("PNG", exif=wrong)))) as drawn:
+        assert drawn.size == (20, 40)
+
+
+@pytest.mark.parametrize("way", range(1, 9))
+def test_every_way_to_hold_a_camera_is_turned_as_others_turn_it(way: int) -> None:
+    corners = Image.new("RGB", (2, 2))
+    corners.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)])
+    held, out = Image.Exif(), io.BytesIO()
+    held[0x0112] = way
+    corners.save(out, "PNG", exif=held)
+    with Image.open(out) as picture, Image.open(io.BytesIO(redrawn(out.getvalue()))) as drawn:
+        assert drawn.convert("RGB").tobytes() == ImageOps.exif_transpose(picture).convert("RGB").tobytes()
 
 
 def test_large_logo_is_made_smaller() -> None:
