@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from enum import StrEnum
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -77,7 +77,7 @@ class EventFilter:
 
     def moments(self, zone: str) -> tuple[datetime | None, datetime | None]:
         """The first moment and the first one after, in the viewer's zone."""
-        after = self.until + timedelta(days=1) if self.until and self.until < date.max else None
+        after = self.until + timedelta(days=1) if self.until else None
         return _midnight(self.since, zone), _midnight(after, zone)
 
 
@@ -101,9 +101,11 @@ def _number(text: str) -> int | None:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    # The midnights around such a day may lie outside of the calendar.
+    return None if day.year in (MINYEAR, MAXYEAR) else day
 
 
 def _midnight(day: date | None, zone: str) -> datetime | None:

@@ -66,6 +66,12 @@ async def test_each_filter_shows_what_fits_alone(owner: Visitor, account: Connec
         assert await listed(owner, query) == expected, query
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+async def test_day_at_either_end_of_the_calendar_is_no_filter(owner: Visitor, day: str) -> None:
+    for path in ("/webhook-events", "/webhook-events/again"):
+        assert (await owner.get(f"{path}?from={day}&to={day}")).status_code == 200
+
+
 async def test_number_of_an_invoice_finds_the_events_of_all_its_objects(
     owner: Visitor, account: Connected
 ) -> None:
