@@ -26,7 +26,7 @@ from portal.web.addresses import safe_path
 from portal.web.forms import read_form
 from portal.web.guards import require_role
 from portal.web.keysets import START, Cursor, read_cursor
-from portal.web.request import PortalRequest, Role
+from portal.web.request import PerhapsRowId, PortalRequest, Role
 from portal.web.responses import page, redirect
 
 ADDRESS: Final = form_pages.BASE + "/{plugin_id:str}/differences"
@@ -47,7 +47,7 @@ async def show_differences(
     *,
     plugin_id: FromPath[str],
     kind: FromQuery[str] = "",
-    account: FromQuery[int | None] = None,
+    account: PerhapsRowId = None,
     page_at: FromQuery[str] = "",
 ) -> Response[str]:
     """What is open, with both values and the choice, and below what was settled lately."""

@@ -137,7 +137,7 @@ def tax_value(rate: str, name: str) -> str:
 
 
 def read_input(form: Form) -> InvoiceInput:
-    """What was sent, as typed. Rows come in the order of their numbers; gaps are closed."""
+    """What was sent, as typed. Rows come in the order of their numbers; gaps are closed; one row there is."""
     rows: dict[int, dict[str, str]] = {}
     for name in form.values:
         if found := LINE_FIELD.fullmatch(name):
@@ -152,7 +152,7 @@ def read_input(form: Form) -> InvoiceInput:
         )
         for _, row in sorted(rows.items())[:MOST_LINES]
     ]
-    return InvoiceInput(**{name: form.text(name) for name in NAMES}, lines=tuple(lines))
+    return InvoiceInput(**{name: form.text(name) for name in NAMES}, lines=tuple(lines) or (LineInput(),))
 
 
 def with_more_rows(given: InvoiceInput) -> InvoiceInput:

@@ -19,7 +19,7 @@ from portal.subscriptions.start_forms import FIELDS, StartInput, input_of, parse
 from portal.subscriptions.starts import plan_choices, request_start
 from portal.web.forms import feedback_on, read_form
 from portal.web.guards import require_role
-from portal.web.request import PortalRequest
+from portal.web.request import PortalRequest, RowId
 from portal.web.responses import page, redirect
 from portal.web.submissions import KEY, UnknownForm, new_form_key, submit_once
 
@@ -33,7 +33,7 @@ async def show_new(
     *,
     customer: FromQuery[str] = "",
     mode: FromQuery[str] = "",
-    order: FromQuery[int] = 0,
+    order: RowId = 0,
 ) -> Response[str]:
     """An empty form, one for a customer, or one with the values of an order that was refused."""
     given = StartInput(new_form_key(), mode, customer=customer)

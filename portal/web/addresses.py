@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from portal.settings import LOOPBACK, Settings
 
@@ -22,7 +22,7 @@ def safe_path(text: str | None, *, otherwise: str = "/") -> str:
 
 def is_our_host(host: str, settings: Settings) -> bool:
     """Whether a Host header names us: the public host, or this machine by a loopback name."""
-    name = (urlsplit(f"//{host}").hostname or "") if _plain_host(host) else ""
+    name = (_split(f"//{host}").hostname or "") if _plain_host(host) else ""
     return name == settings.public_host or (name in LOOPBACK and (settings.local or not settings.secure))
 
 
@@ -30,7 +30,7 @@ def is_our_origin(origin: str, host: str, settings: Settings) -> bool:
     """Whether an Origin header is the public address, or the very host that was asked."""
     if origin == settings.base_url:
         return True
-    parts = urlsplit(origin)
+    parts = _split(origin)
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
@@ -58,6 +58,14 @@ def network_of(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed) if parsed else "unknown"
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; empty ones of what is none, such as brackets around no IPv6 address."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _plain_host(host: str) -> bool:

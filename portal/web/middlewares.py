@@ -79,7 +79,10 @@ def route_class_of(scope: Scope) -> RouteClass:
 
 
 class RequestGate:
-    """The first thing on every route: sets the request id, refuses foreign hosts, vast ids, slow bodies."""
+    """The first thing on every route: sets the request id, refuses foreign hosts, vast ids, slow bodies.
+
+    Nor does a NUL go further, which no text of the database can hold: forms drop it as well.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -97,8 +100,10 @@ class RequestGate:
                 "This portal does not answer under that address.",
                 hint=f"Use {self.settings.base_url}, or set PORTAL_BASE_URL to the address that people use.",
             )
-        if _has_vast_id(scope):
-            raise NotFound("There is nothing at this address.", hint="No record has so large a number.")
+        if _names_no_record(scope):
+            raise NotFound("There is nothing at this address.", hint="No record has such a number or name.")
+        # Taking it out could leave a new one behind: `%%0000`.
+        scope["query_string"] = scope["query_string"].replace(b"%00", b"%20")
         await self.app(scope, _hurry(receive, has_body=scope["method"] not in SAFE_METHODS), send)
 
 
@@ -198,10 +203,10 @@ def header_hook(settings: Settings) -> Callable[[Message, Scope], Awaitable[None
     return add_headers
 
 
-def _has_vast_id(scope: Scope) -> bool:
-    """Whether the path holds a number beyond the database's, which no record can have."""
+def _names_no_record(scope: Scope) -> bool:
+    """Whether the path holds what no record can have: a number beyond the database's, or a NUL."""
     parts = cast("dict[str, object]", scope["path_params"]).values()
-    return any(isinstance(part, int) and abs(part) > LARGEST_ID for part in parts)
+    return "\0" in scope["path"] or any(isinstance(part, int) and abs(part) > LARGEST_ID for part in parts)
 
 
 def _needs_no_token(scope: Scope) -> bool:

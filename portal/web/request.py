@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import cast
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from litestar.datastructures import FormMultiDict
+from litestar.exceptions import ClientException
+from litestar.params import QueryParameter
 from litestar.plugins.htmx import HTMXRequest
 
 from portal.errors import PortalError
+from portal.web.keysets import LARGEST_ID
+
+RowId = Annotated[int, QueryParameter(ge=-LARGEST_ID, le=LARGEST_ID)]
+"""A number in a query that a row can have; with any other the request is refused."""
+PerhapsRowId = Annotated[int | None, QueryParameter(ge=-LARGEST_ID, le=LARGEST_ID)]
+"""The same, or None where the query names none."""
 
 
 class Role(StrEnum):
@@ -155,8 +164,22 @@ class PortalRequest(HTMXRequest):
     @property
     def current_path(self) -> str:
         """Path and query of the page in the browser, of whatever host: treat it as input."""
-        parts = urlsplit(self.headers.get("hx-current-url", ""))
+        try:
+            parts = urlsplit(self.headers.get("hx-current-url", ""))
+        except ValueError:  # no address at all
+            return ""
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    async def form(self) -> FormMultiDict:
+        """The form that was sent.
+
+        Raises:
+            ClientException: its text is not in the encoding that it says, or in none that there is.
+        """
+        try:
+            return await super().form()
+        except (LookupError, ValueError) as error:
+            raise ClientException("This form cannot be read.") from error
 
 
 def visitor_of(connection: object) -> SignedIn | None:
