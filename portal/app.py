@@ -18,6 +18,7 @@ from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler, Middleware
 
 from portal.auth.middleware import NO_SESSION, Sessions
+from portal.auth.streams import SessionStreams
 from portal.contract.loading import import_optional, installed_plugins
 from portal.contract.plugin import LoadedPlugin
 from portal.database.engine import close_pool, open_pool
@@ -219,6 +220,7 @@ def _middleware(settings: Settings, form_key: bytes) -> list[Middleware]:
         Zip,
         DefineMiddleware(OriginGate, settings=settings),
         DefineMiddleware(Sessions, exclude_from_auth_key=NO_SESSION),
+        SessionStreams,
         DefineMiddleware(FormTokenGate, config=form_tokens),
     ]
 

@@ -29,6 +29,11 @@ SELECT s.id AS session_id, s.kept, s.created_at, s.last_seen_at, s.ended_at, p.i
                     WHERE a.state <> 'disconnected' AND e.state = 'parked' LIMIT 101) failed) w
  WHERE s.token_hash = $1
 """
+STILL_OPEN = """
+SELECT s.created_at, s.last_seen_at, s.kept, clock_timestamp() AS now
+  FROM person_session s JOIN person p ON p.id = s.person
+ WHERE s.id = $1 AND p.role = $2 AND s.ended_at IS NULL AND p.disabled_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,13 @@ async def find_visitor(token: str) -> tuple[SignedIn | None, Visit]:
                 row["now"],
             )
     return _signed_in(row), _visit(row)
+
+
+async def is_still_open(person: SignedIn) -> bool:
+    """Whether the session lasts, for the same role. To ask is not to be there: it may go idle."""
+    async with connection() as held:
+        row = await held.fetchrow(STILL_OPEN, person.session_id, person.role.value)
+    return row is not None and not why_over(**row)
 
 
 def _signed_in(row: Record) -> SignedIn:
