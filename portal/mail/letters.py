@@ -16,6 +16,10 @@ from portal.mail.rules import one_line
 from portal.settings import MAILBOX
 
 LONGEST_TITLE = 200
+LINE_ROOM = 78
+LONGEST_SENDER = 60
+QUOTED = re.compile(r'[()<>@,:;.\\"\[\]]|=\?|\?=')
+"""What a name may hold between quotes alone, and what looks like a word in another encoding."""
 LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 
 
@@ -62,7 +66,7 @@ def build_message(letter: Letter, envelope: Envelope) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["Message-ID"] = envelope.message_id
     message["Date"] = format_datetime(datetime.now(UTC))
-    message["From"] = _address(envelope.from_address, one_line(letter.from_name))
+    message["From"] = _address(envelope.from_address, _on_lines(letter.from_name, envelope.from_address))
     message["To"] = _address(envelope.to_address)
     if letter.reply_to:
         if not can_be_written_to(letter.reply_to):
@@ -89,6 +93,17 @@ def can_be_written_to(text: str) -> bool:
     except NoAddress:
         return False
     return True
+
+
+def _on_lines(name: str, address: str) -> str:
+    """The name as a header holds it. One too long for a line is cut, and has no marks that need quotes.
+
+    Python drops the quotes where it breaks a line, and a comma is then the end of an address; at two long
+    words it ends the headers.
+    """
+    name = one_line(name)
+    fits = len(f'From: "{name}" <{address}>') < LINE_ROOM and name.isascii()
+    return name if fits else one_line(QUOTED.sub(" ", name))[:LONGEST_SENDER].rstrip()
 
 
 def _address(text: str, name: str = "") -> Address:

@@ -80,6 +80,34 @@ def test_html_holds_paragraphs_and_links_and_nothing_that_was_typed(text: str, m
     assert markup in html_of(text)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Very Long Company Name, With Commas, And Words That Go On, Until The Line Is Full, Ltd. & Co. KG",
+        f"Mallory <mallory@example.org>, {'x' * 80}",
+        f"x@{'y' * 80}",
+        f"(Holding) {'B' * 90}",
+        "\\" * 90,
+        f"{'x' * 80} {'x' * 80}",
+        '",' * 60,
+        f"Müller, Söhne & Töchter, {'ü' * 90}",
+        f"{'x' * 80}%@\u200b{'x' * 80}\\=?utf-8?q?x?=\u200b['(\"",
+    ],
+)
+def test_a_name_of_more_than_a_line_stays_one_senders(name: str) -> None:
+    letter = Letter("Invoice INV-1", "Pay.", name, "billing@northwind.example")
+    read = message_from_bytes(build_message(letter, ENVELOPE).as_bytes(), policy=policy.SMTP)
+    assert [sender.addr_spec for sender in read["from"].addresses] == [ENVELOPE.from_address]
+    assert [reader.addr_spec for reader in read["to"].addresses] == [ENVELOPE.to_address]
+    assert read["subject"] == "Invoice INV-1"
+
+
+def test_a_name_that_fits_into_a_line_is_written_as_it_is() -> None:
+    letter = Letter("Invoice INV-1", "Pay.", 'The "Best", Ltd. (Holding)')
+    read = message_from_bytes(build_message(letter, ENVELOPE).as_bytes(), policy=policy.SMTP)
+    assert read["from"].addresses[0].display_name == 'The "Best", Ltd. (Holding)'
+
+
 def test_a_host_with_letters_of_its_own_language_is_written_as_servers_know_it() -> None:
     message = received(Letter("t", "t", "N"), Envelope("jo@müller.example", "portal@localhost", "<1@p>"))
     assert message["To"] == "jo@xn--mller-kva.example"

@@ -19,8 +19,9 @@ async def test_what_is_no_address_in_a_header_is_believed_by_nobody(visitor: Vis
     assert (asked.status_code, asked.headers["hx-redirect"]) == (401, "/sign-in")
     sent = await visitor.http.post("/theme", headers={b"Origin": address})
     assert sent.status_code == 403
-    named = await visitor.http.get("/sign-in", headers={b"Host": address.rpartition(b"//")[2].strip(b"/")})
-    assert named.status_code == 400
+    host = {b"Host": address.rpartition(b"//")[2].strip(b"/")}
+    assert (await visitor.http.get("/sign-in", headers=host)).status_code == 400
+    assert (await visitor.http.post("/webhooks/stripe/x", headers=host)).status_code == 400
 
 
 @pytest.mark.parametrize(
