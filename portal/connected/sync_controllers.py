@@ -19,7 +19,7 @@ from portal.connected.sync_pages import progress_fragments, sync_page
 from portal.connected.unsent import retry_task
 from portal.contract.plugin import Plugin
 from portal.errors import NotFound, PortalError
-from portal.exchange.comparisons import repair_object
+from portal.exchange.comparisons import repair_by_hand
 from portal.exchange.progress import run_progress
 from portal.exchange.reports import may_be_repaired
 from portal.exchange.runs import (
@@ -124,7 +124,7 @@ async def repair(request: PortalRequest, plugin_id: FromPath[str]) -> Response[A
     if not await may_be_repaired(account.id, key):
         return redirect(request, url, notice="There is nothing left to repair there.")
     try:
-        await repair_object(await load_account(account.id), key)
+        await repair_by_hand(await load_account(account.id), key, actor=person_actor(request))
     except PortalError as error:
         return redirect(request, url, notice=f"{error.message} {error.hint}".strip(), tone="bad")
     return redirect(request, url, notice="Repaired: both sides are the same again.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from portal.audit.services import Actor, record
 from portal.contract.accounts import Account
 from portal.contract.errors import AccountAuthFailed, ProviderError, ProviderUnavailable
+from portal.contract.loading import provider_title
 from portal.contract.plugin import Plugin
 from portal.contract.work import Subject
 from portal.database.transaction import Connection, connection, transaction
@@ -117,6 +119,25 @@ async def repair_object(account: Account, key: str) -> bool:
             external_id,
         )
     return bool(closed)
+
+
+async def repair_by_hand(account: Account, key: str, *, actor: Actor) -> None:
+    """Take the provider's side of one object because somebody says so, who is noted.
+
+    Raises:
+        PortalError: it could not be read or applied.
+    """
+    await repair_object(account, key)
+    kind, _, external_id = key.partition(":")
+    async with transaction() as tx:
+        await record(
+            tx.connection,
+            actor=actor,
+            action="sync.repaired",
+            words=f"Took {provider_title(account.plugin)}'s side of the {kind} {external_id}.",
+            subject=("connected_account", account.id),
+            mode=account.mode.value,
+        )
 
 
 def key_of(difference: StoredDifference) -> str:

@@ -9,6 +9,7 @@ import pytest
 from litestar import Litestar
 
 from portal.app import create_app
+from portal.audit.services import timeline
 from portal.contract.plugin import LoadedPlugin
 from portal.database.transaction import connection, transaction
 from portal.exchange.runs import Purpose
@@ -99,6 +100,8 @@ async def test_the_report_names_both_values_and_mends_by_one_press(ana: Visitor,
     assert "Repair all" in page
     answer = await ana.post(f"{SYNC}/repair", {"account": str(account_id), "object": "invoice:in_1"})
     assert "Repaired: both sides are the same again." in (await ana.get(answer.headers["location"])).text
+    (noted, *_) = await timeline("connected_account", account_id)
+    assert (noted.actor.name, noted.words) == ("Ana Duarte", "Took Acme's side of the invoice in_1.")
     again = await ana.post(f"{SYNC}/repair", {"account": str(account_id), "object": "invoice:in_1"})
     assert "nothing left to repair" in (await ana.get(again.headers["location"])).text
 
