@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from portal.web.live import LiveHub
-from portal.web.request import PortalRequest
+from portal.web.request import PortalRequest, RowId
 from portal.webhooks.event_views import live_event, newer_events
 from portal.webhooks.filters import read_filter
 from portal.webhooks.queries import count_newer, find_event
@@ -22,7 +22,7 @@ STILL_HERE = ServerSentEventMessage(comment="still here")
 
 
 @get("/webhook-events/newer", name="webhook-events.newer")
-async def stream_newer(request: Request[Any, Any, Any], after: FromQuery[int] = 0) -> ServerSentEvent:
+async def stream_newer(request: Request[Any, Any, Any], after: RowId = 0) -> ServerSentEvent:
     """Say how many events of the filter came after the newest one that the page shows."""
     hub: LiveHub = request.app.state.live
     ours = PortalRequest(request.scope)
