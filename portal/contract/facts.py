@@ -235,11 +235,12 @@ class PlanSeen:
     """`day`, `week`, `month`, `year`; empty for a price that is paid once."""
     interval_count: int
     words: str
-    """`$20.00 per month`, `Per unit: $10.00 up to 5, $8.00 from 6, every month`. They end with
-    `by use` where use is counted and nobody orders a quantity."""
+    """`$20.00 per month`, `Per unit: $10.00 up to 5, $8.00 from 6, every month`."""
     active: bool
     deleted: bool
     occurred_at: datetime
+    metered: bool = False
+    """Use is counted, and nobody orders a quantity."""
 
 
 @dataclass(frozen=True, slots=True)

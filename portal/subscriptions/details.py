@@ -72,6 +72,8 @@ class SubscriptionDetail:
     unit: Money | None
     """The price of one; None: it depends on use, or is not known."""
     quantity: int
+    metered: bool
+    """Its plan counts use: no quantity is ordered."""
     currency: str
     price: Price
     standing: Standing
@@ -215,6 +217,7 @@ _PLAIN = (
     "currency",
     "plan_words",
     "quantity",
+    "metered",
     "started_at",
     "period_start",
     "canceled_at",
@@ -247,7 +250,8 @@ _HISTORY = (
 _SUBSCRIPTION = f"""
 SELECT s.*, s.account AS account_id, s.customer AS customer_id,
        c.name AS customer_name, c.email AS customer_email,
-       {PLAN_NAME} AS plan, coalesce(p.words, '') AS plan_words, p.amount_minor AS unit_minor,
+       {PLAN_NAME} AS plan, coalesce(p.words, '') AS plan_words,
+       coalesce(p.metered, false) AS metered, p.amount_minor AS unit_minor,
        p.currency AS plan_currency, a.plugin, a.title AS account_title,
        coalesce((SELECT coalesce(nullif(wd.name, ''), nullif(w.words, ''), w.external_id) FROM plan w
                  LEFT JOIN product wd ON wd.account = w.account AND wd.external_id = w.product_external_id

@@ -68,18 +68,19 @@ async def apply_plan_seen(held: Connection, source: Source, fact: PlanSeen) -> S
     row = await held.fetchrow(
         """
         INSERT INTO plan AS old (account, mode, external_id, product_external_id, amount_minor, currency,
-                                 interval, interval_count, words, active, deleted, seen_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
+                                 interval, interval_count, words, active, deleted, metered, seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
         ON CONFLICT ON CONSTRAINT plan_once DO UPDATE
         SET product_external_id = excluded.product_external_id, amount_minor = excluded.amount_minor,
             currency = excluded.currency, interval = excluded.interval,
             interval_count = excluded.interval_count, words = excluded.words, active = excluded.active,
-            deleted = excluded.deleted, seen_at = now()
+            deleted = excluded.deleted, metered = excluded.metered, seen_at = now()
         WHERE (old.product_external_id, old.amount_minor, old.currency, old.interval, old.interval_count,
-               old.words, old.active, old.deleted)
+               old.words, old.active, old.deleted, old.metered)
               IS DISTINCT FROM
               (excluded.product_external_id, excluded.amount_minor, excluded.currency, excluded.interval,
-               excluded.interval_count, excluded.words, excluded.active, excluded.deleted)
+               excluded.interval_count, excluded.words, excluded.active, excluded.deleted,
+               excluded.metered)
         RETURNING xmax = 0 AS new
         """,
         source.account_id,
@@ -144,7 +145,7 @@ def created_words(named: Named, fact: SubscriptionSeen) -> str:
 
 
 def plan_values(fact: PlanSeen) -> tuple[Any, ...]:
-    """The fact as the columns of a row, from `external_id` to `deleted`."""
+    """The fact as the columns of a row, from `external_id` to `metered`."""
     return (
         fact.external_id,
         fact.product_external_id,
@@ -155,6 +156,7 @@ def plan_values(fact: PlanSeen) -> tuple[Any, ...]:
         fact.words,
         fact.active and not fact.deleted,
         fact.deleted,
+        fact.metered,
     )
 
 
@@ -223,6 +225,7 @@ PLAN_COLUMNS: Mapping[str, str] = {
     "words": "text",
     "active": "boolean",
     "deleted": "boolean",
+    "metered": "boolean",
 }
 """The columns of a plan that follow the fact, with their types."""
 COLUMNS: Mapping[str, str] = {

@@ -29,6 +29,8 @@ class OrderRow:
     plan_id: int | None
     plan: str
     words: str
+    metered: bool
+    """The plan counts use: the quantity means nothing."""
     quantity: int
     trial_days: int
     send_link: bool
@@ -104,6 +106,7 @@ _PLAIN = (
     "plan_id",
     "plan",
     "words",
+    "metered",
     "quantity",
     "trial_days",
     "send_link",
@@ -120,8 +123,9 @@ WHERE o.id = $1
 """
 _ROWS = """
 SELECT o.id, o.mode, o.status, o.refusal, c.id AS customer_id, c.name AS customer_name, p.id AS plan_id,
-       coalesce(nullif(d.name, ''), o.plan_external_id) AS plan, coalesce(p.words, '') AS words, o.quantity,
-       o.trial_days, o.send_link, a.plugin, a.id AS account_id, o.created_at, s.id AS subscription_id
+       coalesce(nullif(d.name, ''), o.plan_external_id) AS plan, coalesce(p.words, '') AS words,
+       coalesce(p.metered, false) AS metered, o.quantity, o.trial_days, o.send_link, a.plugin,
+       a.id AS account_id, o.created_at, s.id AS subscription_id
 FROM subscription_order o JOIN customer c ON c.id = o.customer JOIN connected_account a ON a.id = o.account
      LEFT JOIN plan p ON p.account = o.account AND p.external_id = o.plan_external_id
      LEFT JOIN product d ON d.account = p.account AND d.external_id = p.product_external_id

@@ -27,12 +27,18 @@ async def find_offer(held: Connection, subscription_id: int, plan_external_id: s
 def _offer(row: Mapping[str, Any]) -> PlanOffer:
     unit = None if row["amount_minor"] is None else Money(row["amount_minor"], row["currency"])
     return PlanOffer(
-        row["external_id"], row["name"], row["words"], unit, row["interval"], row["interval_count"]
+        row["external_id"],
+        row["name"],
+        row["words"],
+        unit,
+        row["interval"],
+        row["interval_count"],
+        by_use=row["metered"],
     )
 
 
 _OFFERS = f"""
-SELECT p.external_id, p.words, p.amount_minor, p.currency, p.interval, p.interval_count,
+SELECT p.external_id, p.words, p.amount_minor, p.currency, p.interval, p.interval_count, p.metered,
        coalesce(nullif(d.name, ''), nullif(p.words, ''), p.external_id) AS name
 FROM subscription s
 JOIN plan p ON p.account = s.account AND p.mode = s.mode AND p.currency = s.currency

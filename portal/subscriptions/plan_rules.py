@@ -32,11 +32,8 @@ class PlanOffer:
     unit: Money | None
     interval: str
     interval_count: int
-
-    @property
-    def by_use(self) -> bool:
-        """Whether use is counted, so that nobody orders a quantity."""
-        return self.words.endswith("by use")
+    by_use: bool = False
+    """Use is counted, and nobody orders a quantity."""
 
     @property
     def title(self) -> str:

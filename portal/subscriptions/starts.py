@@ -93,13 +93,14 @@ async def _check_customer(held: Connection, wanted: WantedStart) -> str:
 
 
 def _said(plan: Any, wanted: WantedStart) -> str:
-    many = f"{wanted.quantity} × " if wanted.quantity > 1 else ""
+    many = f"{wanted.quantity} × " if wanted.quantity > 1 and not plan["metered"] else ""
     trial = f", with a trial of {wanted.trial_days} days" if wanted.trial_days else ""
     return f"{many}{plan['product']} ({plan['words']}){trial}"
 
 
 _PLANS = f"""
-SELECT p.id, p.account, p.external_id, p.words, coalesce(nullif(d.name, ''), p.product_external_id) AS product
+SELECT p.id, p.account, p.external_id, p.words, p.metered,
+       coalesce(nullif(d.name, ''), p.product_external_id) AS product
 FROM plan p JOIN connected_account a ON a.id = p.account AND a.state <> 'disconnected'
      LEFT JOIN product d ON d.account = p.account AND d.external_id = p.product_external_id
 WHERE p.mode = $1 AND p.interval <> '' AND {IS_SOLD}

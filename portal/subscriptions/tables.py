@@ -39,6 +39,8 @@ class Plan(Table, tablename="plan"):
     interval = Text(null=False, default="")
     interval_count = BigInt(null=False, default=1)
     words = Text(null=False)
+    metered = Boolean(null=False, default=False)
+    """Use is counted, and nobody orders a quantity."""
     active = Boolean(null=False, default=True)
     deleted = Boolean(null=False, default=False)
     seen_at = Timestamptz(null=False)

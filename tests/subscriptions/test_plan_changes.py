@@ -26,7 +26,7 @@ from tests.visitors import Visitor
 PRO = PlanOffer("price_1", "Pro", "$20.00 per month", usd(2_000), "month", 1)
 TEAM = PlanOffer("price_2", "Team", "$50.00 per month", usd(5_000), "month", 1)
 YEARLY = PlanOffer("price_3", "Pro", "$200.00 per year", usd(20_000), "year", 1)
-CALLS = PlanOffer("price_4", "Calls", "$0.10 per unit every month, by use", None, "month", 1)
+CALLS = PlanOffer("price_4", "Calls", "$0.10 per unit every month, by use", None, "month", 1, by_use=True)
 STEPS = PlanOffer("price_5", "Steps", "From $5.00 per unit every month, by volume", None, "month", 1)
 OFFERS = [PRO, TEAM, YEARLY, CALLS, STEPS]
 NOW = ("price_1", 1)
@@ -97,6 +97,12 @@ def test_what_is_charged_and_from_when_is_one_sentence(
 ) -> None:
     now = Price(Money(2_000, "usd"), "month")
     assert words in effect_of(*order, standing, now, zone=ZoneInfo(zone))
+
+
+def test_words_alone_do_not_make_a_plan_by_use() -> None:
+    named = replace(CALLS, by_use=False)
+    with pytest.raises(InvalidInput):
+        read_choice(chosen("price_4", ""), [named], now=NOW)
 
 
 # ---- what is noted
@@ -175,6 +181,18 @@ async def test_what_cannot_be_is_refused_and_nothing_is_queued(
     with pytest.raises(Conflict, match=words):
         await request_plan_change(await subscription_id(), wanted, actor=SYSTEM)
     assert await rows("SELECT count(*) FROM sync_task") == [(0,)]
+
+
+async def test_a_plan_that_counts_use_is_chosen_without_a_quantity(account: Connected) -> None:
+    """Whatever its words are, which another plugin writes in its own way."""
+    calls = replace(make.plan(), external_id="price_calls", amount=None, words="$0.10 a call", metered=True)
+    await apply(account, calls)
+    with pytest.raises(Conflict, match="quantity"):
+        await request_plan_change(
+            await subscription_id(), PlanChange("price_calls", 2, "at_once"), actor=SYSTEM
+        )
+    await request_plan_change(await subscription_id(), PlanChange("price_calls", 0, "at_once"), actor=SYSTEM)
+    assert (await wished_change(await subscription_id())).quantity == 0
 
 
 async def test_a_plan_of_the_other_mode_cannot_be_chosen(account: Connected) -> None:

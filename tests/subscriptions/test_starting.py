@@ -99,6 +99,17 @@ async def test_an_order_is_stored_with_its_task_and_told_of_in_the_log(
     ]
 
 
+async def test_an_order_of_a_plan_that_counts_use_names_no_quantity(
+    owner: Visitor, account: Connected
+) -> None:
+    await apply(account, replace(make.plan(), metered=True))
+    _, where = await asked(owner)
+    assert "Counted by use" in (await owner.get(where)).text
+    assert await rows("SELECT words FROM audit_entry WHERE action = 'customer.subscription_asked'") == [
+        ("Asked to start Pro ($20.00 per month) for Globex Trading.",)
+    ]
+
+
 async def test_a_double_press_asks_once(owner: Visitor, account: Connected) -> None:
     given = await filled(owner)
     answers = [await owner.post("/subscriptions/new", given) for _ in range(2)]

@@ -18,9 +18,15 @@ def fixed_amount(price: Raw) -> Money | None:
     amount = price.get("unit_amount")
     if amount is None or price.get("billing_scheme") == "tiered" or price.get("custom_unit_amount"):
         return None
-    if _metered(price) or price.get("transform_quantity"):
+    if is_metered(price) or price.get("transform_quantity"):
         return None
     return Money(int(amount), str(price["currency"]))
+
+
+def is_metered(price: Raw) -> bool:
+    """Whether use is counted, so that nobody orders a quantity."""
+    recurring = price.get("recurring") or {}
+    return bool(recurring.get("usage_type") == "metered" or recurring.get("meter"))
 
 
 def describe_price(price: Raw) -> str:
@@ -52,7 +58,7 @@ def _cost(price: Raw) -> str:
     package = (price.get("transform_quantity") or {}).get("divide_by")
     if package:
         return f"{unit} per {int(package):,} units"
-    return f"{unit} per unit" if _metered(price) else unit
+    return f"{unit} per unit" if is_metered(price) else unit
 
 
 def _steps(tiers: Sequence[Raw], currency: str, *, volume: bool) -> str:
@@ -112,7 +118,7 @@ def _period(price: Raw) -> str:
     if not recurring:
         return ""
     count, interval = int(recurring.get("interval_count") or 1), str(recurring["interval"])
-    if _metered(price) or price.get("transform_quantity") or price.get("billing_scheme") == "tiered":
+    if is_metered(price) or price.get("transform_quantity") or price.get("billing_scheme") == "tiered":
         return f"every {interval}" if count == 1 else f"every {count} {interval}s"
     return f"per {interval}" if count == 1 else f"every {count} {interval}s"
 
@@ -121,11 +127,6 @@ def _manner(price: Raw) -> str:
     manners = []
     if price.get("billing_scheme") == "tiered" and not price.get("tiers"):
         manners.append("by volume" if price.get("tiers_mode") == "volume" else "by steps")
-    if _metered(price):
+    if is_metered(price):
         manners.append("by use")
     return "".join(f", {manner}" for manner in manners)
-
-
-def _metered(price: Raw) -> bool:
-    recurring = price.get("recurring") or {}
-    return bool(recurring.get("usage_type") == "metered" or recurring.get("meter"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from plugins.stripe.domain.events import Follow
 from plugins.stripe.domain.invoices import Raw
+from plugins.stripe.domain.plans import is_metered
 from plugins.stripe.gateway import reads, subscriptions
 from plugins.stripe.gateway.client import CallRefused, FailureReplayed, ObjectMissing
 from plugins.stripe.services.customers import forget_customer, stripe_customer_for
@@ -71,7 +72,7 @@ async def _is_metered(account: Account, price: str) -> bool:
         return False
     with suppress(ObjectMissing):  # Stripe says so itself, in words for people
         raw = await reads.retrieve_price(account, current_settings(), price)
-        return (raw.get("recurring") or {}).get("usage_type") == "metered"
+        return is_metered(raw)
     return False
 
 

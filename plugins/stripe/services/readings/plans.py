@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from plugins.stripe.domain.invoices import Raw
-from plugins.stripe.domain.plans import describe_price, fixed_amount
+from plugins.stripe.domain.plans import describe_price, fixed_amount, is_metered
 from plugins.stripe.gateway import reads
 from plugins.stripe.gateway.client import ObjectMissing
 from plugins.stripe.services.readings.mirroring import reading_of, reading_of_gone
@@ -55,6 +55,7 @@ def plan_seen(raw: Raw) -> PlanSeen:
         interval=str(recurring.get("interval") or ""),
         interval_count=int(recurring.get("interval_count") or 1),
         words=describe_price(raw),
+        metered=is_metered(raw),
         active=bool(raw.get("active")) and not deleted,
         deleted=deleted,
         occurred_at=datetime.now(UTC),

@@ -168,6 +168,7 @@ async def test_a_price_that_counts_use_is_asked_for_without_a_quantity(
     await run_sync_task(await ask(world))
     assert [params["items"][0].get("quantity") for params in sent] == [None, 2]
     assert await value(STATES) == ["made", "made"]
+    assert await value("SELECT array_agg(external_id) FROM plan WHERE metered") == [metered]
 
 
 async def test_a_customer_that_was_deleted_in_stripe_is_made_anew(world: World) -> None:
