@@ -110,12 +110,13 @@ async def page_context(link: PayLink, state: PayState, page: PayPage | None, tok
 
 
 def merchant_context(company: Organisation | None, mode: str | None = None) -> dict[str, Any]:
-    """The parts that even a wrong link shows: who asks for money."""
+    """The parts that even a wrong link shows: who asks for money, and whose days are named."""
     name = company.name if company else "Portal"
     email = company.contact_email if company else ""
     logo = f"/merchant/{company.logo_digest}/logo.png" if company and company.logo_digest else None
     merchant = {"name": name, "contact_email": email, "initial": name[:1].upper(), "logo_url": logo}
-    return {"merchant": merchant, "mode": mode}
+    zone = company.time_zone if company else "UTC"
+    return {"merchant": merchant, "mode": mode, "time_zone": zone}
 
 
 def days_until(due_at: datetime, now: datetime) -> int:

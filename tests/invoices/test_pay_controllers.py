@@ -57,6 +57,15 @@ async def test_a_provider_that_hangs_costs_the_customer_a_moment_only(
     assert (await visitor.get(f"{pay_path}/return")).status_code == 200
 
 
+async def test_the_page_names_the_organisations_days(visitor: Visitor, pay_path: str) -> None:
+    """The due day ends at five in the morning of the next one in UTC."""
+    async with connection() as held:
+        due = await held.fetchval(
+            "UPDATE organisation SET time_zone = 'America/New_York' RETURNING (SELECT due_date FROM invoice)"
+        )
+    assert f">{due:%-d %B %Y}</time>" in (await visitor.get(pay_path)).text
+
+
 async def test_customers_who_look_at_a_hanging_provider_leave_connections_to_others(
     visitor: Visitor, pay_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
