@@ -12,6 +12,7 @@ from portal.security.sealing import open_sealed
 
 BY_HAND = "hand:"
 """How the keys of messages begin that a person sent."""
+ADD_METHOD = "add_method"
 NAMES = {
     "invoice": "Invoice",
     "reminder": "Reminder",
@@ -19,6 +20,7 @@ NAMES = {
     "new_link": "New pay link",
     "payment_failed": "Notice of the failed payment",
     "method_link": "Link to update the payment method",
+    ADD_METHOD: "Link to add a payment method",
 }
 """What people call each kind."""
 

@@ -31,6 +31,8 @@ class LinkAction:
 
     path: str
     title: str
+    add_title: str
+    """The same where there is no method that could be updated."""
     button: str
     notice: str
     offered: Callable[[MethodPanel], bool]
@@ -51,12 +53,15 @@ ACTIONS = {
         LinkAction(
             "send",
             "Send the customer a link to update the card",
+            "Send the customer a link to add a payment method",
             "Send link",
             "On its way to the customer.",
             lambda panel: panel.can_send,
             _send,
         ),
-        LinkAction("new", "New link", "Make link", "New link made.", lambda panel: panel.can_link, _renew),
+        LinkAction(
+            "new", "New link", "New link", "Make link", "New link made.", lambda panel: panel.can_link, _renew
+        ),
     )
 }
 
@@ -76,6 +81,7 @@ async def ask_link(
         "subscriptions/method_link.html",
         fragment="subscriptions/_method_link_dialog.html",
         action=action,
+        title=action.add_title if subject.subscription.lacks_method else action.title,
         panel=panel,
         subscription=subject.subscription,
         form_key=new_form_key(),

@@ -98,7 +98,9 @@ class SubscriptionDetail:
     """Why the provider could not be told; empty: it is on its way."""
     seen_at: datetime
     method: SavedMethod | None
-    """What it is charged to; None: not known."""
+    """What it is charged to; None: nothing, or not known."""
+    has_method: bool
+    """Whether it is charged to something, known or not."""
     agreed_to: str
     """What the customer agreed to and the provider has not confirmed; empty: nothing."""
     method_error: str
@@ -119,6 +121,23 @@ class SubscriptionDetail:
     def first_payment_until(self) -> datetime:
         """When one that is incomplete ends unpaid."""
         return self.started_at + FIRST_PAYMENT
+
+    @property
+    def lacks_method(self) -> bool:
+        """Whether nothing is known to charge it to, and the customer chose nothing either."""
+        return not self.has_method and not self.agreed_to and not self.standing.ended
+
+    @property
+    def trial_charge_at(self) -> datetime | None:
+        """When a trial ends that has nothing to charge then; None: that is not so."""
+        at = self.standing.next_charge
+        waits = self.lacks_method and self.standing.status == "trialing"
+        return at if waits and isinstance(at, datetime) else None
+
+    @property
+    def period_words(self) -> str:
+        """What a period costs: `$20.00 / month`, or the plan's words where that depends on something."""
+        return self.plan_words if self.price.amount is None and self.plan_words else self.price.words
 
     @property
     def share(self) -> Money | None:
@@ -223,6 +242,7 @@ _PLAIN = (
     "canceled_at",
     "account_id",
     "agreed_to",
+    "has_method",
     "method_error",
     "customer_id",
     "customer_name",
@@ -260,6 +280,7 @@ SELECT s.*, s.account AS account_id, s.customer AS customer_id,
        coalesce((SELECT t.error FROM sync_task t WHERE t.kind = 'change_subscription' AND t.subject_id = s.id
                  AND t.account = s.account AND t.state = 'failed' AND s.wish <> ''), '')
        AS wish_error,
+       s.method_external_id IS NOT NULL AS has_method,
        CASE WHEN s.wish_method_external_id = '' THEN ''
             ELSE coalesce((SELECT m.words FROM payment_method m WHERE m.account = s.account
                            AND m.external_id = s.wish_method_external_id), 'another method') END AS agreed_to,

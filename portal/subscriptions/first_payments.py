@@ -15,6 +15,7 @@ from portal.mail.rules import masked
 from portal.mail.servers import mail_ready
 from portal.mail.services import Mail, queue_mail
 from portal.settings import current_settings
+from portal.subscriptions.trial_starts import ask_for_method
 
 
 async def keep_order(held: Connection, source: Source, fact: SubscriptionSeen) -> str:
@@ -28,6 +29,7 @@ async def keep_order(held: Connection, source: Source, fact: SubscriptionSeen) -
     if made is None:
         return ""
     await _open(held, source, [fact.external_id])
+    await ask_for_method(held, source, int(made), fact)
     return "It is the one that was asked for here."
 
 

@@ -74,6 +74,14 @@ async def usable_link(subscription_id: int, *, actor: Actor) -> str:
     return known.address if known else await renew_link(subscription_id, actor=actor)
 
 
+async def make_link(held: Connection, subscription_id: int, mode: str) -> bool:
+    """Make a link in the caller's transaction unless there is one; whether there was none."""
+    if await held.fetchval("SELECT id FROM method_link WHERE subscription = $1", subscription_id):
+        return False
+    await _store(held, subscription_id, mode, token=Secret(new_token()))
+    return True
+
+
 async def note_opened(subscription_id: int) -> None:
     """The first time that a link is opened stands in the log."""
     async with transaction() as tx:

@@ -61,11 +61,19 @@ class PayerView:
     """What it is charged to; None: nothing, or nobody knows."""
     agreed: Method | None
     """What it is to be charged to, and the provider has not confirmed."""
+    adds: bool
+    """Whether it is charged to nothing so far, and nothing was chosen."""
     agreed_at: datetime | None
     owed: Money | None
     """What is open and will be tried again, on `owed_at`."""
     owed_at: datetime | None
     expired: bool
+
+    @property
+    def trial_end(self) -> datetime | None:
+        """When its trial ends and it is charged for the first time; None: it is not so."""
+        at = self.standing.next_charge
+        return at if self.standing.status == "trialing" and isinstance(at, datetime) else None
 
     @property
     def mark(self) -> str:
@@ -125,6 +133,7 @@ def _payer(row: Mapping[str, Any]) -> PayerView:
         standing=standing_of(row),
         method=_method(row, "m"),
         agreed=_method(row, "w"),
+        adds=row["method_external_id"] is None and not row["wish_method_external_id"],
         agreed_at=row["method_agreed_at"],
         owed=Money(owed, row["owed_currency"]) if owed else None,
         owed_at=row["owed_at"],

@@ -10,6 +10,7 @@ import pytest
 import stripe as stripe_sdk
 
 from plugins.stripe.sandbox.testing import RunningSandbox
+from plugins.stripe.services.methods import refresh_method
 from plugins.stripe.services.payments import refresh_payment, start_payment
 from plugins.stripe.services.publishing import run_sync_task
 from portal.accounts.services import load_account
@@ -23,7 +24,7 @@ from portal.messages.composing import compose
 from portal.settings import current_settings
 from portal.subscriptions.starts import WantedStart, request_start
 from tests.builders import Connected, make_customer
-from tests.plugins.stripe.services.errands import World
+from tests.plugins.stripe.services.errands import World, set_up
 from tests.plugins.stripe.services.stories import (
     intent_of,
     process_all,
@@ -32,6 +33,7 @@ from tests.plugins.stripe.services.stories import (
     value,
 )
 
+HOUR, DAY = 3_600, 86_400
 MONTHLY = {"interval": "month"}
 STATES = "SELECT array_agg(status ORDER BY id) FROM subscription_order"
 
@@ -138,12 +140,37 @@ async def test_a_price_that_stripe_refuses_ends_the_order_with_its_words(world: 
     assert world.stripe.subscriptions.list({"status": "all"}).data == []
 
 
-async def test_a_trial_asks_for_nothing_yet_and_runs_at_once(world: World) -> None:
-    await run_sync_task(await ask(world, trial_days=14))
+async def test_a_trial_asks_for_a_method_alone_which_is_charged_when_it_ends(world: World) -> None:
+    await run_sync_task(await ask(world, trial_days=14, send_link=True))
     (theirs,) = world.stripe.subscriptions.list().data
     assert theirs.status == "trialing"
     assert await value("SELECT status FROM subscription") == "trialing"
     assert await value("SELECT count(*) FROM invoice WHERE pay_token_hash IS NOT NULL") == 0
+    assert await value("SELECT count(*) FROM method_link") == 1
+    assert await value("SELECT array_agg(kind) FROM mail_message") == ["add_method"]
+
+    method = await set_up(world, theirs.id)
+    await refresh_method(await load_account(world.account.id), theirs.id)
+    await run_sync_task(await world.waiting("use_method"))
+    assert await value("SELECT method_external_id FROM subscription") == method
+    assert world.stripe.charges.list().data == []
+    world.sandbox.advance(14 * DAY + 2 * HOUR)
+    await process_all(await take_in(world.account, world.stripe))
+    assert [charge.amount for charge in world.stripe.charges.list().data] == [4_000]
+    assert await value("SELECT status FROM subscription") == "active"
+    assert await value("SELECT array_agg(amount_minor) FROM payment") == [4_000]
+
+
+async def test_a_trial_of_somebody_whose_card_is_known_asks_for_nothing(world: World) -> None:
+    await run_sync_task(await ask(world))
+    customer = world.stripe.customers.list().data[0].id
+    saved = world.stripe.payment_methods.attach("pm_card_visa", {"customer": customer}).id
+    world.stripe.customers.update(customer, {"invoice_settings": {"default_payment_method": saved}})
+    ours, price = await value("SELECT id FROM customer"), await value("SELECT external_id FROM plan")
+    await run_sync_task(await ask(world, ours, price=price, trial_days=14, send_link=True))
+    assert await value("SELECT count(*) FROM subscription WHERE status = 'trialing'") == 1
+    assert await value("SELECT count(*) FROM method_link") == 0
+    assert await value("SELECT count(*) FROM mail_message") == 0
 
 
 async def test_a_price_that_counts_use_is_asked_for_without_a_quantity(
