@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from portal.database.transaction import connection
 from portal.finance.services import Organisation, organisation
@@ -14,6 +14,7 @@ from portal.invoices.services import pay_link
 from portal.mail.servers import may_write_by_itself
 from portal.messages.texts import Facts, Kind
 from portal.settings import Settings
+from portal.subscriptions.details import FIRST_PAYMENT
 
 AUTOMATIC_IN_VAIN = "The invoice is paid, closed, in dispute, or is being paid."
 
@@ -30,6 +31,8 @@ class Matter:
     """Somebody switched the reminders of this invoice off."""
     reminders_on: bool
     note: str
+    pay_until: datetime | None
+    """When the subscription ends unpaid whose first invoice it is; None: it is no such invoice."""
 
 
 async def read_matter(invoice_id: int) -> Matter:
@@ -42,7 +45,7 @@ async def read_matter(invoice_id: int) -> Matter:
     today = company.today
     invoice = await find_invoice(invoice_id, today=today)
     async with connection() as held:
-        row = await held.fetchrow(_REST, invoice_id)
+        row = await held.fetchrow(_REST, invoice_id, FIRST_PAYMENT)
     assert row is not None  # noqa: S101 - the invoice and the organisation were found; tells the type checker
     return Matter(invoice, company, today, **dict(row))
 
@@ -64,6 +67,8 @@ async def facts_of(matter: Matter, *, words: str = "") -> Facts:
         test=invoice.mode == "test",
         note=matter.note,
         words=words,
+        pay_until=matter.pay_until,
+        time_zone=matter.company.time_zone,
     )
 
 
@@ -105,6 +110,9 @@ def _why_no_reminder(matter: Matter) -> str:
 
 _REST = """
 SELECT c.erased_at IS NOT NULL AS erased, i.reminders_paused AS paused,
-       o.reminders_on, o.reminder_note AS note
+       o.reminders_on, o.reminder_note AS note,
+       (SELECT s.started_at + $2 FROM subscription s
+        WHERE s.account = i.account AND s.external_id = i.subscription_external_id
+              AND s.status = 'incomplete' AND s.started_at + $2 > now()) AS pay_until
 FROM invoice i JOIN customer c ON c.id = i.customer, organisation o WHERE i.id = $1
 """

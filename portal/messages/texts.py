@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 
 from portal.mail.letters import Letter
 from portal.messages.rules import due_words
 from portal.money import Money
 
 LONG_DATE = "d MMMM y"
+MOMENT = f"{LONG_DATE}, HH:mm zzzz"
+"""`21 November 2026, 09:00 Central European Standard Time`."""
 
 
 class Kind(StrEnum):
@@ -45,6 +48,10 @@ class Facts:
     """The company's own paragraph in reminders."""
     words: str = ""
     """What a person added to this one message."""
+    pay_until: datetime | None = None
+    """When a subscription ends unpaid whose first payment this is."""
+    time_zone: str = "UTC"
+    """Where the company is."""
 
 
 def write_letter(kind: Kind, facts: Facts) -> Letter:
@@ -106,7 +113,13 @@ def _how_it_stands(facts: Facts) -> str:
 
 
 def _where_to_pay(facts: Facts) -> str:
-    return f"View it and pay here:\n{facts.link}" if facts.link and facts.due.amount_minor else ""
+    if not (facts.link and facts.due.amount_minor):
+        return ""
+    until = ""
+    if facts.pay_until:
+        at = format_datetime(facts.pay_until.astimezone(ZoneInfo(facts.time_zone)), MOMENT, locale="en")
+        until = f"It can be paid until {at}. Otherwise the subscription does not start.\n\n"
+    return f"{until}View it and pay here:\n{facts.link}"
 
 
 _WRITERS: dict[Kind, Callable[[Facts], tuple[str, list[str]]]] = {

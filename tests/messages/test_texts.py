@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -68,6 +68,24 @@ def test_an_invoice_that_is_paid_asks_for_nothing() -> None:
     letter = write_letter(Kind.INVOICE, replace(FACTS, due=Money(0, "usd")))
     assert "Nothing more is due." in letter.text
     assert FACTS.link not in letter.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "until"),
+    [
+        ("UTC", "21 November 2026, 03:00 Coordinated Universal Time"),
+        ("Europe/Berlin", "21 November 2026, 04:00 Central European Standard Time"),
+        ("America/New_York", "20 November 2026, 22:00 Eastern Standard Time"),
+    ],
+)
+def test_a_first_payment_says_until_when_it_can_be_made_where_the_company_is(zone: str, until: str) -> None:
+    facts = replace(FACTS, pay_until=datetime(2026, 11, 21, 3, tzinfo=UTC), time_zone=zone)
+    for kind in (Kind.INVOICE, Kind.REMINDER, Kind.NEW_LINK):
+        text = write_letter(kind, facts).text
+        assert f"It can be paid until {until}. Otherwise the subscription does not start.\n\nView it" in text
+        assert "can be paid until" not in write_letter(kind, FACTS).text
+    paid = replace(facts, due=Money(0, "usd"))
+    assert "can be paid until" not in write_letter(Kind.INVOICE, paid).text
 
 
 def test_own_words_and_the_companys_note_stand_where_they_belong() -> None:

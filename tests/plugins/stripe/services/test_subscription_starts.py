@@ -240,3 +240,5 @@ async def test_whoever_reads_the_invoice_first_it_gets_one_link_and_one_message(
     link = await pay_link(int(await value("SELECT id FROM invoice")))
     assert link
     assert link in str(letter)
+    until = await value("SELECT started_at + interval '23 hours' FROM subscription")
+    assert f"It can be paid until {until:%-d %B %Y, %H:%M} Coordinated Universal Time." in letter.text
