@@ -10,6 +10,9 @@ from playwright.sync_api import Page
 from e2e.people import Admin, find_link
 from e2e.stripe_control import StripeControl
 
+MONTH = 32 * 86_400
+"""Seconds in which every month ends."""
+
 
 def subscribed(stripe: StripeControl, name: str, *, trial_days: int = 0, **fields: Any) -> str:
     """A new customer's subscription over $20.00 a month, paid by card; its id."""

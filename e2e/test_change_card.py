@@ -7,11 +7,12 @@ import re
 from playwright.sync_api import Page, expect
 
 from e2e.mails import written
-from e2e.people import LIVE_MILLISECONDS, Admin, card_form
+from e2e.people import LIVE_MILLISECONDS, Admin, card_form, pay_by_card
 from e2e.portals import RunningPortal
 from e2e.stripe_control import StripeControl
-from e2e.subscribing import eventually, opened, subscribed
+from e2e.subscribing import MONTH, eventually, opened, subscribed
 from e2e.tables import rows
+from tests.barriers import barriers_seen
 
 DECLINED = "4000000000009995"
 SECURE = "4000002500003155"
@@ -76,6 +77,36 @@ def test_a_copied_link_works_until_there_is_a_new_one(
     customer.goto(first)
     expect(customer.get_by_role("heading", name="This link does not work any more")).to_be_visible()
     assert "404" in complaints.pop()
+
+
+def test_after_another_card_was_saved_what_is_owed_can_be_paid_at_once(
+    admin: Admin, customer: Page, complaints: list[str]
+) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    clock = stripe.stand_clock()
+    made = subscribed(stripe, "Vandelay Imports", test_clock=clock)
+    stripe.save_method(
+        str(stripe.dashboard.subscriptions.retrieve(made).customer), "pm_card_chargeCustomerFail"
+    )
+    stripe.advance(clock, MONTH)
+    page = opened(admin, "Vandelay Imports")
+    expect(page.locator("#failures-card")).to_contain_text("$20.00 of", timeout=LIVE_MILLISECONDS)
+    press(page, "method-new", "Make link")
+    expect(page.locator("#method-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    customer.goto(page.locator("#method-link").inner_text())
+    expect(customer.locator("#card")).to_contain_text("The open invoice of $20.00 will be charged to it")
+    enter(customer, PLAIN)
+    expect(customer.get_by_role("heading", name="Payment method saved")).to_be_visible(
+        timeout=LIVE_MILLISECONDS
+    )
+    expect(customer.locator("#card")).to_contain_text("$20.00 is still open.")
+    assert barriers_seen(customer) == []
+    customer.get_by_role("button", name="Pay $20.00 now").click()
+    expect(customer.locator(".amount").first).to_have_text("$20.00")
+    pay_by_card(customer, PLAIN)
+    expect(customer.get_by_role("heading", name="Payment received")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(page.locator("#subscription-status")).to_have_text("Active", timeout=LIVE_MILLISECONDS)
+    assert stripe.dashboard.subscriptions.retrieve(made).status == "active"
 
 
 def test_with_its_script_blocked_the_page_says_that_nothing_was_changed(

@@ -8,9 +8,7 @@ from playwright.sync_api import expect
 
 from e2e.people import LIVE_MILLISECONDS, Admin
 from e2e.stripe_control import StripeControl
-from e2e.subscribing import eventually, opened, ordered, priced, subscribed, wish
-
-MONTH = 32 * 86_400
+from e2e.subscribing import MONTH, eventually, opened, ordered, priced, subscribed, wish
 
 
 def test_what_is_asked_of_a_subscription_becomes_so_in_stripe(admin: Admin) -> None:

@@ -21,6 +21,7 @@ from portal.finance.rules import LONGEST_LINK
 from portal.invoices.actions import WITHOUT_LINK
 from portal.invoices.held import note
 from portal.invoices.owed import Owed, lock_owed, note_on, shown
+from portal.invoices.services import pay_link
 from portal.security.sealing import seal
 from portal.security.tokens import Purpose, hash_token, new_token
 
@@ -57,10 +58,30 @@ async def renew_expired_link(invoice_id: int) -> None:
         NotFound: there is no such invoice.
     """
     async with transaction() as tx:
+        await _renew_if_expired(tx.connection, await _lock_linked(tx.connection, invoice_id))
+
+
+async def usable_pay_link(invoice_id: int, *, actor: Actor) -> str | None:
+    """The address of the pay link that works, else of a new one; None: it was closed at this moment.
+
+    Raises:
+        Conflict: it is a draft or void, or is paid where it was made.
+        NotFound: there is no such invoice.
+    """
+    async with transaction() as tx:
         row = await _lock_linked(tx.connection, invoice_id)
-        if await tx.connection.fetchval(_KEEP_EXPIRED, invoice_id):
+        await _renew_if_expired(tx.connection, row)
+        if await _link_end(tx.connection, invoice_id) is None:
             await store_pay_link(tx.connection, invoice_id, row.mode)
-            await note_on(tx.connection, row, SYSTEM, what=FOLLOWED, details={})
+            what = ("invoice.link_renewed", "Pay link made.")
+            await note_on(tx.connection, row, actor, what=what, details={})
+    return await pay_link(invoice_id)
+
+
+async def _renew_if_expired(held: Connection, row: Owed) -> None:
+    if await held.fetchval(_KEEP_EXPIRED, row.invoice.id):
+        await store_pay_link(held, row.invoice.id, row.mode)
+        await note_on(held, row, SYSTEM, what=FOLLOWED, details={})
 
 
 async def store_pay_link(held: Connection, invoice_id: int, mode: Mode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from portal.contract.errors import ProviderError
 from portal.contract.payables import PayPage
 from portal.errors import Conflict, PortalError
 from portal.finance.services import organisation
+from portal.invoices.links import CUSTOMER, usable_pay_link
 from portal.invoices.pay_controllers import PAY, PROVIDER_SECONDS, with_addresses, words_for_customers
 from portal.invoices.pay_views import Collector, collector_for, merchant_context
 from portal.queue.connections import DATABASE_FAILED
@@ -30,7 +32,7 @@ from portal.subscriptions.method_pages import (
 )
 from portal.web.forms import read_form
 from portal.web.request import PortalRequest
-from portal.web.responses import csrf_token, page, shell
+from portal.web.responses import csrf_token, page, redirect, shell
 
 MOST_LOOKS = 2
 """At the provider at once, in this process."""
@@ -101,6 +103,20 @@ async def open_portal(token: FromPath[str], request: PortalRequest) -> Response[
         logger.info("no customer portal for subscription %s: %s", payer.id, type(error).__name__)
         return await _answer(request, payer, token, trouble=NO_PORTAL)
     return await _way_to_portal(request, payer, where)
+
+
+@post("/method/{token:str}/pay", opt=PAY, name="method.pay")
+async def pay_owed(token: FromPath[str], request: PortalRequest) -> Response[Any]:
+    """Lead to the pay link of what the link's own subscription owes. The request names no invoice."""
+    await read_form(request)
+    payer = await payer_by_token(token)
+    if payer is None or payer.expired:
+        return await _wrong_link(request)
+    link = None
+    if payer.owed is not None:
+        with suppress(Conflict):  # it was paid or given up at this moment
+            link = await usable_pay_link(payer.owed.id, actor=CUSTOMER)
+    return redirect(request, urlsplit(link).path if link else f"/method/{token}")
 
 
 async def _way_to_portal(request: PortalRequest, payer: PayerView, where: str) -> Response[str]:
@@ -213,4 +229,4 @@ def _html(
     return answer
 
 
-public_routes = [show_page, show_return, start, refresh, open_portal]
+public_routes = [show_page, show_return, start, refresh, open_portal, pay_owed]

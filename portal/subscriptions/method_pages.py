@@ -15,10 +15,15 @@ from portal.invoices.pay_views import merchant_context
 from portal.money import Money
 from portal.security.tokens import Purpose, hash_token
 from portal.subscriptions.queries import OPEN_INVOICE, PLAN_JOIN, PLAN_NAME, standing_of
+from portal.subscriptions.rules import ENDED
 from portal.subscriptions.statuses import Price, Standing
 
 JUST_NOW = timedelta(hours=1)
 """Whoever comes back from a bank's page so soon after agreeing has agreed there."""
+
+
+PATHS = {"start": "start", "result": "refresh", "pay": "pay"}
+"""What the page asks for below its own address."""
 
 
 class MethodState(StrEnum):
@@ -46,6 +51,15 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedInvoice:
+    """The newest invoice of the subscription that is still to be paid. `next_at`: when it is tried again."""
+
+    id: int
+    amount: Money
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PayerView:
     """The subscription that a link opens, with what its customer may see."""
 
@@ -64,9 +78,8 @@ class PayerView:
     adds: bool
     """Whether it is charged to nothing so far, and nothing was chosen."""
     agreed_at: datetime | None
-    owed: Money | None
-    """What is open and will be tried again, on `owed_at`."""
-    owed_at: datetime | None
+    owed: OwedInvoice | None
+    """What could not be charged so far, or is about to be; None: nothing, or it has ended."""
     expired: bool
 
     @property
@@ -114,14 +127,13 @@ async def page_context(
         "returned": False,
         "trouble": "",
         "portal_url": None,
-        "urls": {"start": f"/method/{token}/start", "result": f"/method/{token}/refresh"},
+        "urls": {name: f"/method/{token}/{path}" for name, path in PATHS.items()},
     }
 
 
 def _payer(row: Mapping[str, Any]) -> PayerView:
     amount = row["amount_minor"]
     price = None if amount is None else Money(amount, row["currency"])
-    owed = row["owed_minor"]
     return PayerView(
         id=row["id"],
         external_id=row["external_id"],
@@ -135,10 +147,15 @@ def _payer(row: Mapping[str, Any]) -> PayerView:
         agreed=_method(row, "w"),
         adds=row["method_external_id"] is None and not row["wish_method_external_id"],
         agreed_at=row["method_agreed_at"],
-        owed=Money(owed, row["owed_currency"]) if owed else None,
-        owed_at=row["owed_at"],
+        owed=_owed(row),
         expired=row["expired"],
     )
+
+
+def _owed(row: Mapping[str, Any]) -> OwedInvoice | None:
+    if row["owed_id"] is None or row["status"] in ENDED:
+        return None
+    return OwedInvoice(row["owed_id"], Money(row["owed_minor"], row["owed_currency"]), row["owed_at"])
 
 
 def _method(row: Mapping[str, Any], name: str) -> Method | None:
@@ -152,17 +169,20 @@ _PAYER = f"""
 SELECT s.*, {PLAN_NAME} AS plan, o.next_attempt_at AS retry_at, l.expires_at <= now() AS expired,
        m.words AS m_words, m.expires_month AS m_month, m.expires_year AS m_year,
        w.words AS w_words, w.expires_month AS w_month, w.expires_year AS w_year,
-       v.due_minor AS owed_minor, v.currency AS owed_currency, v.next_attempt_at AS owed_at
+       v.id AS owed_id, v.due_minor AS owed_minor, v.currency AS owed_currency, v.next_attempt_at AS owed_at
 FROM method_link l JOIN subscription s ON s.id = l.subscription
      {PLAN_JOIN} {OPEN_INVOICE}
 LEFT JOIN payment_method m ON m.account = s.account AND m.external_id = s.method_external_id
 LEFT JOIN payment_method w ON w.account = s.account AND w.external_id = s.wish_method_external_id
 LEFT JOIN LATERAL (
-    SELECT i.currency, i.next_attempt_at,
-           greatest(i.total_minor - i.amount_paid_minor - i.amount_returned_minor, 0) AS due_minor
+    SELECT i.id, i.currency, i.next_attempt_at,
+           i.total_minor - i.amount_paid_minor - i.amount_returned_minor AS due_minor
     FROM invoice i
     WHERE i.account = s.account AND i.subscription_external_id = s.external_id
-          AND i.status IN ('open', 'partly_paid') AND i.next_attempt_at IS NOT NULL
+          AND i.status IN ('open', 'partly_paid')
+          AND i.total_minor - i.amount_paid_minor - i.amount_returned_minor > 0
+          AND (i.next_attempt_at IS NOT NULL OR i.attempts > 0
+               OR s.status IN ('past_due', 'unpaid', 'incomplete'))
     ORDER BY i.created_at DESC, i.id DESC LIMIT 1
 ) v ON true
 WHERE l.token_hash = $1

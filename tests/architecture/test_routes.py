@@ -25,6 +25,7 @@ REVIEWED_OPEN = {
     "/static/{path:path}": "files without secrets",
     "/merchant/{digest:str}/logo.png": "the company's logo, drawn anew, which every pay page shows",
     "/method/{token:str}": "needs the token of the subscription's method link",
+    "/method/{token:str}/pay": "needs the token of the subscription's method link, and opens what that owes",
     "/method/{token:str}/portal": "needs the token of the subscription's method link",
     "/method/{token:str}/refresh": "needs the token of the subscription's method link",
     "/method/{token:str}/return": "needs the token of the subscription's method link",

@@ -100,7 +100,7 @@ async def test_a_wrong_a_replaced_and_an_expired_link_are_answered_alike(
     assert status == 404
     assert "This link does not work any more" in text
     assert "Pro" not in text.replace("Processing", "")
-    for verb in ("start", "refresh", "portal"):
+    for verb in ("start", "refresh", "portal", "pay"):
         assert (await visitor.post(f"{newer}/{verb}")).status_code == 404
     assert (await visitor.get(f"{newer}/return")).status_code == 404
 
@@ -180,8 +180,9 @@ async def test_an_open_invoice_is_told_of_when_another_try_is_planned(
     visitor: Visitor, account: Connected, path: str
 ) -> None:
     invoice = make.invoice(subscription_external_id="sub_1")
-    await apply(account, invoice, CollectionSeen(UNKNOWN_INVOICE, 1, None))
     assert "open invoice" not in (await visitor.get(path)).text
+    await apply(account, invoice, CollectionSeen(UNKNOWN_INVOICE, 1, None))
+    assert "The open invoice of $120.00 is not charged by itself any more." in (await visitor.get(path)).text
     soon = datetime.now(UTC) + timedelta(days=3)
     await apply(account, invoice, CollectionSeen(UNKNOWN_INVOICE, 1, soon))
     assert (
