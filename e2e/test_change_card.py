@@ -109,6 +109,37 @@ def test_after_another_card_was_saved_what_is_owed_can_be_paid_at_once(
     assert stripe.dashboard.subscriptions.retrieve(made).status == "active"
 
 
+def test_a_bank_account_is_proved_by_small_deposits_days_later(
+    admin: Admin, customer: Page, complaints: list[str]
+) -> None:
+    stripe = StripeControl(admin.portal.sandbox_url)
+    made = subscribed(stripe, "Prestige Tools")
+    page = opened(admin, "Prestige Tools")
+    press(page, "method-new", "Make link")
+    expect(page.locator("#method-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    link = page.locator("#method-link").inner_text()
+    customer.goto(link)
+    expect(customer.locator("#options:not(.loading)")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    form = card_form(customer)
+    form.get_by_label("US bank account").check()
+    form.get_by_label("Full name").fill("Jane Doe")
+    form.get_by_label("Email").fill("jane.doe@example.com")
+    form.get_by_label("Test bank account").select_option(label="Verify with microdeposits, ending 6789")
+    customer.get_by_role("button", name="Save payment method").click()
+    expect(customer.locator("#card")).to_contain_text("Check your bank statement in 1 to 2 days")
+    where = customer.get_by_role("link", name="Enter the deposits").get_attribute("href")
+    assert barriers_seen(customer) == []
+
+    customer.goto(link)
+    expect(customer.locator("#message")).to_contain_text("Your bank account is still to be verified.")
+    expect(customer.get_by_role("link", name="Enter the deposits")).to_have_attribute("href", str(where))
+    intent = str(where).rpartition("/")[2]
+    stripe.dashboard.setup_intents.verify_microdeposits(intent, {"amounts": [32, 45]})
+    expect(page.locator("#charged-to")).to_contain_text("6789", timeout=2 * LIVE_MILLISECONDS)
+    method = stripe.dashboard.setup_intents.retrieve(intent).payment_method
+    eventually(page, lambda: stripe.dashboard.subscriptions.retrieve(made).default_payment_method == method)
+
+
 def test_with_its_script_blocked_the_page_says_that_nothing_was_changed(
     admin: Admin, customer: Page, complaints: list[str]
 ) -> None:

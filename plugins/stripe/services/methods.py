@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from plugins.stripe.domain.agreements import METHOD_KEY, agreement_in, newest
+from datetime import UTC, datetime
+
+from plugins.stripe.domain.agreements import METHOD_KEY, agreement_in, deposits_page, newest, unsent_secret
 from plugins.stripe.domain.declines import customer_texts
 from plugins.stripe.domain.events import Follow
 from plugins.stripe.gateway import reads
@@ -51,7 +53,10 @@ def method_page(account: Account, settings: Settings) -> PayPage | None:
 
 
 async def start_method(account: Account, subscription: str, settings: Settings) -> PaymentStart:
-    """The publishable key and the client secret of a new setup intent for the subscription's customer.
+    """The publishable key and the client secret of a setup intent for the subscription's customer.
+
+    `deposits_page` is where a bank account of theirs is still to be proved; empty: none is. The form of a
+    page that is loaded again gets the setup intent of the first time, until something was sent with it.
 
     Raises:
         Conflict: it has ended; the portal's row is brought up to date first.
@@ -60,11 +65,14 @@ async def start_method(account: Account, subscription: str, settings: Settings) 
     if raw["status"] in ENDED:
         await refresh_object(account, Follow.SUBSCRIPTION, subscription)
         raise Conflict("This subscription has ended.")
-    secret = await create_setup(
-        account, settings, customer=str(raw["customer"]["id"]), metadata={METHOD_KEY: subscription}
+    customer = str(raw["customer"]["id"])
+    made = await setups_of(account, settings, customer=customer)
+    secret = unsent_secret(made, subscription, datetime.now(UTC)) or await create_setup(
+        account, settings, customer=customer, metadata={METHOD_KEY: subscription}
     )
     key = account.credentials["publishable_key"].reveal()
-    return PaymentStart({"publishable_key": key, "client_secret": secret})
+    page = deposits_page(made, subscription)
+    return PaymentStart({"publishable_key": key, "client_secret": secret, "deposits_page": page})
 
 
 def portal_offered(account: Account) -> bool:

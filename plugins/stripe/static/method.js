@@ -134,6 +134,14 @@
     });
     element.on("loaderror", () => show("unavailable"));
     element.mount("#element");
+    if (answer.deposits_page) remindOf(answer.deposits_page);
+  }
+
+  /** A bank account was given earlier and is still to be proved. The form stays: another method can be chosen. */
+  function remindOf(page) {
+    const message = $("deposits").content.firstElementChild.cloneNode(true);
+    message.querySelector("[data-link]").href = page;
+    $("message").replaceChildren(message);
   }
 
   function sayStillLoading() {

@@ -34,6 +34,15 @@ def default_options(types: list[str]) -> Json:
     return {kind: defaults.get(kind, {}) for kind in types}
 
 
+def merge_options(intent: Json, params: Json) -> None:
+    """Take over the options that are given, kind by kind."""
+    if isinstance(options := params.get("payment_method_options"), dict):
+        merged = dict(intent["payment_method_options"])
+        for kind, given in options.items():
+            merged[kind] = {**merged.get(kind, {}), **(given or {})}
+        intent["payment_method_options"] = merged
+
+
 def type_fields(params: Json, currency: str) -> Json:
     """Which methods may pay: named ones, or those switched on in the Dashboard."""
     named = params.get("payment_method_types") or params.get("allowed_payment_method_types")

@@ -15,6 +15,7 @@ from plugins.stripe.sandbox.objects.intents import (
     check_owner,
     check_type,
     chosen_method,
+    merge_options,
     remember_confirmation,
     type_fields,
     unexpected_state,
@@ -106,11 +107,7 @@ def _fill(call: Call, intent: Json) -> None:
         intent["shipping"] = shipping(params["shipping"])
     if "confirmation_method" in params:
         intent["confirmation_method"] = params["confirmation_method"]
-    if isinstance(options := params.get("payment_method_options"), dict):
-        merged = dict(intent["payment_method_options"])
-        for kind, given in options.items():
-            merged[kind] = {**merged.get(kind, {}), **(given or {})}
-        intent["payment_method_options"] = merged
+    merge_options(intent, params)
 
 
 # ---- reading

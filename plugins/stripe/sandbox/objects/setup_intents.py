@@ -13,6 +13,7 @@ from plugins.stripe.sandbox.objects.intents import (
     check_type,
     chosen_method,
     default_options,
+    merge_options,
     remember_confirmation,
     type_fields,
     unexpected_state,
@@ -36,6 +37,7 @@ def create(call: Call) -> Json:
     fields = _fresh(types["payment_method_types"]) | types | {"customer": customer}
     intent = call.world.add("setup_intent", fields, created=call.now(customer))
     assign(intent, params, ("description", "flow_directions"))
+    merge_options(intent, params)
     # Stripe was recorded to answer `off_session` also where `on_session` was asked for.
     asked = params.get("usage") or "off_session"
     intent["usage"] = "off_session" if asked == "on_session" else asked
@@ -111,6 +113,7 @@ def update(call: Call) -> Json:
     method = chosen_method(call, params.get("customer") or intent["customer"])
     with call.changing(intent):
         assign(intent, params, ("customer", "description"))
+        merge_options(intent, params)
         if params.get("payment_method_types") or params.get("allowed_payment_method_types"):
             intent |= type_fields(params, "usd")
         if method is not None:
@@ -134,6 +137,7 @@ def confirm(call: Call) -> Json:
     if method is not None:
         check_type(intent, method)
         with call.changing(intent):
+            merge_options(intent, call.params)
             intent["payment_method"] = method["id"]
     _confirm(call, intent)
     return intent

@@ -21,6 +21,7 @@ from tests.builders import Connected
 from tests.plugins.stripe.services.errands import World, planted_subscription, recharge, set_up
 from tests.plugins.stripe.services.stories import process_all, take_in, value
 
+BACK = "http://testserver.local/method/token/return"
 EVENTS = ("setup_intent.succeeded", "payment_method.attached", "customer.subscription.updated")
 
 
@@ -47,6 +48,24 @@ async def test_start_gives_a_secret_for_the_subscriptions_customer_and_keeps_it_
         begun.data["client_secret"],
     )
     assert await wish() == ""
+
+
+async def test_a_page_that_is_loaded_again_goes_on_with_the_same_setup_intent(world: World) -> None:
+    subscription, other = await planted_subscription(world), await planted_subscription(world)
+    account = await load_account(world.account.id)
+
+    async def start(of: str) -> str:
+        return (await methods.start_method(account, of, current_settings())).data["client_secret"]
+
+    first = {await start(subscription) for _ in range(5)}
+    assert len(first) == 1
+    (made,) = world.stripe.setup_intents.list().data
+    assert {await start(other)} & first == set(), "another subscription has its own"
+    world.stripe.setup_intents.confirm(made.id, {"payment_method": "pm_card_visa", "return_url": BACK})
+    second = await start(subscription)
+    assert second not in first, "what was sent is not given out again"
+    assert await start(subscription) == second
+    assert len(world.stripe.setup_intents.list().data) == 3
 
 
 async def test_an_ended_subscription_takes_no_method_and_is_brought_up_to_date(world: World) -> None:
@@ -212,3 +231,85 @@ async def test_stripes_own_pages_open_where_an_admin_offers_them_and_lead_back(w
     world.sandbox.add_fault(match="POST /v1/billing_portal/sessions", status=400, message=refusal, times=1)
     with pytest.raises(CallRefused, match="has not been created"):
         await methods.customer_portal(account, customer, back, current_settings())
+
+
+# ---- small deposits
+
+
+async def give_bank(world: World, subscription: str, number: str = "000123456789") -> str:
+    """The customer types a bank account, as the page lets them; the setup intent's id."""
+    await methods.start_method(await load_account(world.account.id), subscription, current_settings())
+    (made,) = [
+        one for one in world.stripe.setup_intents.list().data if one.status == "requires_payment_method"
+    ]
+    typed: Any = {
+        "type": "us_bank_account",
+        "billing_details": {"name": "Ada", "email": "ada@example.com"},
+        "us_bank_account": {
+            "account_holder_type": "individual",
+            "account_number": number,
+            "routing_number": "110000000",
+        },
+    }
+    sent = world.stripe.setup_intents.confirm(made.id, {"payment_method_data": typed, "return_url": BACK})
+    assert sent.status == "requires_action"
+    return str(sent.id)
+
+
+async def page_of_deposits(world: World, subscription: str) -> str:
+    """Where a page that is loaded now sends the customer to prove the account."""
+    account = await load_account(world.account.id)
+    return (await methods.start_method(account, subscription, current_settings())).data["deposits_page"]
+
+
+@pytest.mark.parametrize("proof", [{"amounts": [32, 45]}, {"descriptor_code": "SM11AA"}], ids=str)
+async def test_a_bank_account_is_charged_once_its_small_deposits_are_entered(
+    world: World, proof: Any
+) -> None:
+    subscription = await planted_subscription(world)
+    assert await page_of_deposits(world, subscription) == ""
+    intent = await give_bank(world, subscription)
+    await process_all(await take_in(world.account, world.stripe))
+    await methods.refresh_method(await load_account(world.account.id), subscription)
+    assert await wish() == ""
+    assert (await page_of_deposits(world, subscription)).endswith(intent), "a reload leads back to it"
+    world.sandbox.advance(2 * 86_400)
+    done = world.stripe.setup_intents.verify_microdeposits(intent, proof)
+    await process_all(await take_in(world.account, world.stripe))
+    assert await wish() == done.payment_method
+    await run_sync_task(await world.waiting("use_method"))
+    kept = world.stripe.subscriptions.retrieve(subscription).default_payment_method
+    assert kept == done.payment_method
+    assert await value("SELECT kind FROM payment_method WHERE external_id = $1", kept) == "us_bank_account"
+    assert await page_of_deposits(world, subscription) == ""
+
+
+@pytest.mark.parametrize(
+    "proof", [{"amounts": [10, 11]}, {"descriptor_code": "SM44DD"}], ids=["too often", "too late"]
+)
+async def test_deposits_that_prove_nothing_change_nothing(world: World, proof: Any) -> None:
+    subscription = await planted_subscription(world)
+    before = world.stripe.subscriptions.retrieve(subscription).default_payment_method
+    intent = await give_bank(world, subscription)
+    with pytest.raises(stripe_sdk.InvalidRequestError):
+        world.stripe.setup_intents.verify_microdeposits(intent, proof)
+    await process_all(await take_in(world.account, world.stripe))
+    await methods.refresh_method(await load_account(world.account.id), subscription)
+    assert await wish() == ""
+    assert world.stripe.subscriptions.retrieve(subscription).default_payment_method == before
+    assert await page_of_deposits(world, subscription) == ""
+
+
+async def test_a_card_that_is_chosen_meanwhile_stays_whenever_the_deposits_are_entered(world: World) -> None:
+    subscription = await planted_subscription(world)
+    intent = await give_bank(world, subscription)
+    world.sandbox.advance(60)
+    card = await set_up(world, subscription)
+    await process_all(await take_in(world.account, world.stripe))
+    assert await wish() == card
+    assert await page_of_deposits(world, subscription) == ""
+    world.sandbox.advance(2 * 86_400)
+    world.stripe.setup_intents.verify_microdeposits(intent, {"amounts": [32, 45]})
+    await process_all(await take_in(world.account, world.stripe))
+    await methods.refresh_method(await load_account(world.account.id), subscription)
+    assert await wish() == card
