@@ -20,6 +20,7 @@ from portal.contract.payables import PayPage
 from portal.errors import Conflict, PortalError
 from portal.finance.services import organisation
 from portal.invoices.links import BY_MERCHANT, note_opened
+from portal.invoices.pay_limits import LOOKS, STARTS, may, too_often
 from portal.invoices.pay_views import (
     Collector,
     PayState,
@@ -33,6 +34,7 @@ from portal.invoices.payable import PayLink, invoice_by_pay_token
 from portal.mail.servers import mail_ready
 from portal.queue.connections import DATABASE_FAILED
 from portal.security.headers import pay_csp
+from portal.security.tokens import Purpose
 from portal.settings import current_settings
 from portal.web.live import LiveHub
 from portal.web.request import PortalRequest
@@ -66,7 +68,7 @@ async def show_return(token: FromPath[str], request: PortalRequest) -> Response[
     link = await invoice_by_pay_token(token)
     if link is None:
         return await wrong_link(request)
-    await _refresh(link)
+    await _refresh(link, token)
     now = await invoice_by_pay_token(token) or link
     return await _answer(request, now, token, "pay/page.html", returned=True)
 
@@ -90,6 +92,8 @@ async def start(token: FromPath[str]) -> Response[dict[str, Any]]:
     state = state_of(link, collector)
     if state not in (PayState.READY, PayState.PARTLY_PAID) or collector is None:
         return Response({"state": state.value}, status_code=409)
+    if not may(STARTS, token, Purpose.PAY_LINK):
+        return too_often()
     return await _start(link, collector, token)
 
 
@@ -99,7 +103,7 @@ async def refresh(token: FromPath[str]) -> Response[dict[str, Any]]:
     link = await invoice_by_pay_token(token)
     if link is None:
         return Response({"state": PayState.EXPIRED.value}, status_code=404)
-    await _refresh(link)
+    await _refresh(link, token)
     link = await invoice_by_pay_token(token) or link
     return Response({"state": state_of(link, await collector_of(link)).value})
 
@@ -158,14 +162,14 @@ def words_for_customers(error: Exception) -> str:
     return ""
 
 
-async def _refresh(link: PayLink) -> None:
+async def _refresh(link: PayLink, token: str) -> None:
     """Bring our row up to date when the provider answers; else what we know stands until its webhook.
 
     A look holds a connection of the pool while the provider thinks, so few are taken side by side: intake and
     the other pages must go on when a provider hangs.
     """
     collector = await collector_of(link)
-    if collector is None or _looks.locked():
+    if collector is None or _looks.locked() or not may(LOOKS, token, Purpose.PAY_LINK):
         return
     try:
         async with _looks, asyncio.timeout(PROVIDER_SECONDS):

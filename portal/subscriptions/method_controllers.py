@@ -17,9 +17,11 @@ from portal.errors import Conflict, PortalError
 from portal.finance.services import organisation
 from portal.invoices.links import CUSTOMER, usable_pay_link
 from portal.invoices.pay_controllers import PAY, PROVIDER_SECONDS, with_addresses, words_for_customers
+from portal.invoices.pay_limits import LOOKS, PORTALS, STARTS, TOO_OFTEN, may, too_often
 from portal.invoices.pay_views import Collector, collector_for, merchant_context
 from portal.queue.connections import DATABASE_FAILED
 from portal.security.headers import pay_csp
+from portal.security.tokens import Purpose
 from portal.settings import current_settings
 from portal.subscriptions.method_links import note_opened
 from portal.subscriptions.method_pages import (
@@ -57,7 +59,7 @@ async def show_return(token: FromPath[str], request: PortalRequest) -> Response[
     payer = await payer_by_token(token)
     if payer is None or payer.expired:
         return await _wrong_link(request)
-    await _look(payer)
+    await _look(payer, token)
     now = await payer_by_token(token) or payer
     return await _answer(request, now, token, returned=True)
 
@@ -72,6 +74,8 @@ async def start(token: FromPath[str]) -> Response[dict[str, Any]]:
     state = state_of(payer, _form_of(collector))
     if state is not MethodState.READY or collector is None:
         return Response({"state": state.value}, status_code=409)
+    if not may(STARTS, token, Purpose.METHOD_LINK):
+        return too_often()
     return await _start(payer, collector, token)
 
 
@@ -81,7 +85,7 @@ async def refresh(token: FromPath[str]) -> Response[dict[str, Any]]:
     payer = await payer_by_token(token)
     if payer is None or payer.expired:
         return Response({"state": MethodState.EXPIRED.value}, status_code=404)
-    await _look(payer)
+    await _look(payer, token)
     now = await payer_by_token(token) or payer
     said = now.agreed or now.method
     return Response({"agreed": now.mark, "method": said.full if said else ""})
@@ -97,6 +101,8 @@ async def open_portal(token: FromPath[str], request: PortalRequest) -> Response[
     collector = await collector_for(payer.account_id)
     if collector is None or payer.standing.ended or not collector.plugin.portal_offered(collector.account):
         return await _answer(request, payer, token)
+    if not may(PORTALS, token, Purpose.METHOD_LINK):
+        return await _answer(request, payer, token, trouble=TOO_OFTEN)
     try:
         where = await _portal_of(payer, collector, token)
     except (PortalError, TimeoutError) as error:
@@ -165,13 +171,13 @@ async def _start(payer: PayerView, collector: Collector, token: str) -> Response
     return Response({**begun.data, "return_url": return_url, "agreed": payer.mark})
 
 
-async def _look(payer: PayerView) -> None:
+async def _look(payer: PayerView, token: str) -> None:
     """Bring our row up to date when the provider answers; else what we know stands until its event.
 
     Few look side by side, as on the pay page: other pages must go on when a provider hangs.
     """
     collector = await collector_for(payer.account_id)
-    if collector is None or _looks.locked():
+    if collector is None or _looks.locked() or not may(LOOKS, token, Purpose.METHOD_LINK):
         return
     try:
         async with _looks, asyncio.timeout(PROVIDER_SECONDS):

@@ -10,8 +10,10 @@ import pytest
 
 from portal.contract.errors import AccountAuthFailed, AccountNotReady, ProviderUnavailable
 from portal.contract.loading import plugin_by_id
+from portal.contract.payables import PaymentStart
 from portal.database.transaction import connection
 from portal.invoices import pay_controllers, services
+from portal.web.allowances import Allowance
 from tests.builders import connect_account, make_invoice
 from tests.visitors import Visitor
 
@@ -73,6 +75,27 @@ async def test_customers_who_look_at_a_hanging_provider_leave_connections_to_oth
     answers = await asyncio.gather(*(visitor.post(f"{pay_path}/refresh") for _ in range(30)))
     assert {answer.status_code for answer in answers} == {200}
     assert 0 < max(hanging) <= pay_controllers.MOST_LOOKS
+
+
+async def test_one_link_cannot_use_up_what_the_provider_answers_to_others(
+    visitor: Visitor, pay_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def answer(_account: object, what: object, *_: object) -> PaymentStart:
+        asked.append(what)
+        return PaymentStart({})
+
+    for verb in ("start_payment", "refresh_payment"):
+        monkeypatch.setattr(plugin_by_id("stripe"), verb, answer)
+    for name in ("STARTS", "LOOKS"):
+        monkeypatch.setattr(pay_controllers, name, Allowance(2))
+    answers = [(await visitor.post(f"{pay_path}/start")).status_code for _ in range(4)]
+    assert answers == [200, 200, 429, 429]
+    looks = [(await visitor.post(f"{pay_path}/refresh")).status_code for _ in range(4)]
+    assert (looks, len(asked)) == ([200] * 4, 4)
+    other = urlsplit(await services.pay_link(await make_invoice()) or "").path
+    assert (await visitor.post(f"{other}/start")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+import pytest
+
+from plugins.stripe.services import payments
 from portal.audit.services import SYSTEM
 from portal.contract.facts import MethodAgreed
 from portal.subscriptions.method_links import renew_link
 from tests.builders import Connected
 from tests.exchange import facts as make
 from tests.exchange.facts import AT, apply, rows
+
+
+def forget_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stripe's own addresses count, also where an earlier test of this run has a sandbox running."""
+    monkeypatch.setattr(payments, "api_base_for", lambda *_: None)
 
 
 def word(method: str, minutes: int, subscription: str = "sub_1") -> MethodAgreed:

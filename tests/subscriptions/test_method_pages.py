@@ -22,7 +22,7 @@ from portal.subscriptions import method_controllers
 from tests.builders import Connected, connect_account, make_invoice
 from tests.exchange import facts as make
 from tests.exchange.facts import AT, apply, rows
-from tests.subscriptions.methods import link_to, subscribed, word
+from tests.subscriptions.methods import forget_sandbox, link_to, subscribed, word
 from tests.visitors import Visitor
 
 OLD = PaymentMethodSeen("pm_old", "cus_1", "card", "Visa ending 4242", 8, 2031, "", AT)
@@ -53,6 +53,7 @@ async def path(account: Connected, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(plugin_by_id("stripe"), "start_method", start)
     monkeypatch.setattr(plugin_by_id("stripe"), "refresh_method", refresh)
+    forget_sandbox(monkeypatch)
     subscription_id = await subscribed(account)
     await apply(account, OLD)
     return await link_to(subscription_id)
