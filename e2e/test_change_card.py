@@ -94,7 +94,9 @@ def test_after_another_card_was_saved_what_is_owed_can_be_paid_at_once(
     press(page, "method-new", "Make link")
     expect(page.locator("#method-link")).to_be_visible(timeout=LIVE_MILLISECONDS)
     customer.goto(page.locator("#method-link").inner_text())
-    expect(customer.locator("#card")).to_contain_text("The open invoice of $20.00 will be charged to it")
+    expect(customer.locator("#card")).to_contain_text(
+        "The open invoice of $20.00 will be charged to the saved"
+    )
     enter(customer, PLAIN)
     expect(customer.get_by_role("heading", name="Payment method saved")).to_be_visible(
         timeout=LIVE_MILLISECONDS

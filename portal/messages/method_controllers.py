@@ -53,7 +53,7 @@ ACTIONS = {
         LinkAction(
             "send",
             "Send the customer a link to update the card",
-            "Send the customer a link to add a payment method",
+            "Send a link to add a payment method",
             "Send link",
             "On its way to the customer.",
             lambda panel: panel.can_send,

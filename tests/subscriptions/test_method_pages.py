@@ -187,7 +187,8 @@ async def test_an_open_invoice_is_told_of_when_another_try_is_planned(
     soon = datetime.now(UTC) + timedelta(days=3)
     await apply(account, invoice, CollectionSeen(UNKNOWN_INVOICE, 1, soon))
     assert (
-        "The open invoice of $120.00 will be charged to it at the next try" in (await visitor.get(path)).text
+        "The open invoice of $120.00 will be charged to the saved method at the next try"
+        in (await visitor.get(path)).text
     )
 
 

@@ -140,7 +140,7 @@ async def test_the_page_says_what_happens_at_the_end_and_sends_the_link(
     assert re.search(r"The trial ends on <time[^>]+>4 Jan 2027</time>", page)
     assert "From then on it costs <b>$20.00 / month</b>, which Stripe cannot charge" in page
     question = (await owner.get(f"{await place()}/method-link/send")).text
-    assert "Send the customer a link to add a payment method" in question
+    assert "Send a link to add a payment method" in question
     found = KEY.search(question)
     assert found
     await owner.post(f"{await place()}/method-link/send", {"form_key": found[1]})
