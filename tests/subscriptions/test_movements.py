@@ -153,7 +153,7 @@ async def test_subscriptions_known_before_changes_were_noted_count_from_their_st
     noted = await history()
     await rows("DELETE FROM recurring_change RETURNING id")
     await rows(migration.KNOWN)
-    assert await history() == noted
+    assert sorted(await history(), key=str) == sorted(noted, key=str), "in whichever order they are stored"
 
 
 @pytest.mark.parametrize("known_before", [True, False])

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from portal.accounts.services import load_account
 from portal.audit.services import SYSTEM
 from portal.contract.facts import Fact, Mode, PaymentMethodSeen, SubscriptionSeen
+from portal.contract.work import Reading, ReadingPage
+from portal.database.transaction import transaction
+from portal.exchange.applying import apply_page
 from portal.mail.services import NoLongerTrue, claim_mail
 from portal.messages.method_letters import compose_method_link
 from portal.subscriptions.starts import WantedStart, request_start
@@ -102,6 +106,16 @@ async def test_nobody_is_written_to_in_vain(
     await apply(account, replace(trial(wanted), **fact))
     assert len(await rows(MAILS)) == mails
     assert await rows(LINKS) == [(links,)]
+
+
+async def test_a_trial_of_which_only_a_list_tells_asks_too(account: Connected) -> None:
+    wanted = trial(await order())
+    loaded = await load_account(account.id)
+    page = ReadingPage([Reading((wanted,), key="subscription:sub_1")], None)
+    async with transaction() as tx:
+        await apply_page(tx.connection, loaded, page, read_at=datetime.now(UTC))
+    assert await rows(MAILS) == [("add_method", "ap@initech.example")]
+    assert await rows(LINKS) == [(1,)]
 
 
 async def test_a_link_that_somebody_made_before_the_order_is_known_to_be_done_goes_on_working(
