@@ -63,10 +63,20 @@ def subscription_seen(raw: Raw, order: int | None = None) -> SubscriptionSeen:
         ended_at=_time(raw.get("ended_at")),
         pause=_pause(raw),
         latest_invoice_external_id=_id(raw.get("latest_invoice")),
-        method_external_id=_id(raw.get("default_payment_method"))
-        or _id((customer.get("invoice_settings") or {}).get("default_payment_method")),
+        method_external_id=_charged_to(raw, customer),
         order_id=order,
     )
+
+
+def _charged_to(raw: Raw, customer: Raw) -> str | None:
+    """What Stripe charges, in the order in which it looks; a source is the older kind of a saved method."""
+    looks = (
+        raw.get("default_payment_method"),
+        raw.get("default_source"),
+        (customer.get("invoice_settings") or {}).get("default_payment_method"),
+        customer.get("default_source"),
+    )
+    return next(filter(None, map(_id, looks)), None)
 
 
 async def _unknown_plans(account: Account, raw: Raw) -> list[Fact]:

@@ -14,6 +14,7 @@ from plugins.stripe.gateway.client import CallRefused, PermissionMissing
 from plugins.stripe.sandbox.testing import RunningSandbox
 from plugins.stripe.services import methods
 from plugins.stripe.services.publishing import run_sync_task
+from plugins.stripe.services.readings.subscriptions import subscription_seen
 from portal.accounts.services import load_account
 from portal.errors import Conflict
 from portal.settings import current_settings
@@ -211,6 +212,26 @@ async def test_the_customers_default_is_what_is_charged_where_the_subscription_n
     world.stripe.subscriptions.update(subscription, {"default_payment_method": own})
     await world.refresh(f"subscription:{subscription}")
     assert await value("SELECT method_external_id FROM subscription") == own
+
+
+@pytest.mark.parametrize(
+    ("subscription", "customer", "charged"),
+    [
+        ({}, {}, None),
+        ({"default_payment_method": "pm_1", "default_source": "card_1"}, {}, "pm_1"),
+        ({"default_source": "card_1"}, {"invoice_settings": {"default_payment_method": "pm_2"}}, "card_1"),
+        ({}, {"invoice_settings": {"default_payment_method": "pm_2"}, "default_source": "card_2"}, "pm_2"),
+        ({}, {"default_source": "card_2"}, "card_2"),
+    ],
+    ids=str,
+)
+async def test_it_is_charged_to_what_stripe_finds_first(
+    world: World, subscription: dict[str, Any], customer: dict[str, Any], charged: str | None
+) -> None:
+    """The sandbox knows no sources, which older accounts still have."""
+    theirs = world.stripe.subscriptions.retrieve(await planted_subscription(world)).to_dict(for_json=True)
+    bare = {"default_payment_method": None, "default_source": None, "customer": {"id": "cus_1", **customer}}
+    assert subscription_seen({**theirs, **bare, **subscription}).method_external_id == charged
 
 
 async def test_stripes_own_pages_open_where_an_admin_offers_them_and_lead_back(world: World) -> None:
