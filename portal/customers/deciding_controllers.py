@@ -16,7 +16,7 @@ from portal.customers.views import read_customer
 from portal.errors import Conflict
 from portal.web.forms import feedback_on, read_form
 from portal.web.guards import require_role
-from portal.web.request import PortalRequest
+from portal.web.request import PortalRequest, RowId
 from portal.web.responses import page, redirect
 
 SHORTEST_SEARCH = 2
@@ -49,7 +49,7 @@ async def decide_apart(request: PortalRequest, customer_id: FromPath[int]) -> Re
 
 @get("/customers/{customer_id:int}/merge", guards=[require_role("admin")])
 async def ask_merge(
-    request: PortalRequest, customer_id: FromPath[int], *, other: FromQuery[int] = 0, q: FromQuery[str] = ""
+    request: PortalRequest, customer_id: FromPath[int], *, other: RowId = 0, q: FromQuery[str] = ""
 ) -> Response[Any]:
     """Whom to merge this customer with; with `other` both sides and what will stand."""
     customer = await read_customer(request, customer_id)

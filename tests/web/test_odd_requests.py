@@ -69,6 +69,7 @@ async def test_number_that_no_row_can_have_is_refused_in_a_query_too(owner: Visi
         "/settings/connected-accounts/stripe/differences?account={}",
         "/subscriptions/new?order={}",
         "/webhook-events/newer?after={}",
+        "/customers/1/merge?other={}",
     ):
         answer = await owner.get(path.format(number))
         assert answer.status_code == 400, path
