@@ -84,12 +84,12 @@ def test_after_another_card_was_saved_what_is_owed_can_be_paid_at_once(
 ) -> None:
     stripe = StripeControl(admin.portal.sandbox_url)
     clock = stripe.stand_clock()
-    made = subscribed(stripe, "Vandelay Imports", test_clock=clock)
+    made = subscribed(stripe, "Gekko Capital", test_clock=clock)
     stripe.save_method(
         str(stripe.dashboard.subscriptions.retrieve(made).customer), "pm_card_chargeCustomerFail"
     )
     stripe.advance(clock, MONTH)
-    page = opened(admin, "Vandelay Imports")
+    page = opened(admin, "Gekko Capital")
     expect(page.locator("#failures-card")).to_contain_text("$20.00 of", timeout=LIVE_MILLISECONDS)
     press(page, "method-new", "Make link")
     expect(page.locator("#method-link")).to_be_visible(timeout=LIVE_MILLISECONDS)

@@ -137,6 +137,11 @@ _tills: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[int, boo
 )
 
 
+def forget_tills() -> None:
+    """Give up the calls that this process holds, for tests that empty the tables."""
+    _tills.clear()
+
+
 def _till(account_id: int, *, background: bool) -> _Till:
     tills = _tills.setdefault(asyncio.get_running_loop(), {})
     return tills.setdefault((account_id, background), _Till(background))

@@ -27,7 +27,7 @@ SECONDS = 2.0
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     forget_counts()
-    budgets._tills.clear()  # what an earlier test holds is of another database
+    budgets.forget_tills()  # what an earlier test holds is of another database
     yield
     forget_counts()
 

@@ -11,6 +11,7 @@ import stripe as stripe_sdk
 from plugins.stripe.gateway.client import close_clients
 from plugins.stripe.sandbox.testing import RunningSandbox, running_sandbox
 from portal.settings import current_settings
+from portal.sync.budgets import forget_tills
 from portal.webhooks.intake import forget_connections
 from tests.builders import WEBHOOK_SECRET, Connected, connect_account
 
@@ -31,6 +32,7 @@ async def sandbox(stripe_process: RunningSandbox, database: None) -> AsyncIterat
     """The sandbox, empty, beside an empty database."""
     stripe_process.reset()
     forget_connections()
+    forget_tills()
     yield stripe_process
     await close_clients()
 
