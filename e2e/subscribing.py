@@ -14,8 +14,17 @@ MONTH = 32 * 86_400
 """Seconds in which every month ends."""
 
 
+_named: set[tuple[str, str]] = set()
+"""The customers that were made, by the sandbox that has them."""
+
+
 def subscribed(stripe: StripeControl, name: str, *, trial_days: int = 0, **fields: Any) -> str:
-    """A new customer's subscription over $20.00 a month, paid by card; its id."""
+    """A new customer's subscription over $20.00 a month, paid by card; its id.
+
+    Journeys share a portal and find their subscription by its customer, so each name is used once.
+    """
+    assert (stripe.url, name) not in _named, f"another journey has the customer {name}"
+    _named.add((stripe.url, name))
     about: Any = {"name": name, **fields}
     customer = stripe.dashboard.customers.create(about).id
     stripe.save_method(customer, "pm_card_visa")

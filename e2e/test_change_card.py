@@ -163,8 +163,8 @@ def test_stripes_own_pages_open_where_they_are_offered_and_lead_back(
     admin: Admin, customer: Page, complaints: list[str]
 ) -> None:
     stripe = StripeControl(admin.portal.sandbox_url)
-    subscribed(stripe, "Wonka Sweets")
-    page = opened(admin, "Wonka Sweets")
+    subscribed(stripe, "Wayne Motors")
+    page = opened(admin, "Wayne Motors")
     offered = """UPDATE connected_account SET options = options || '{"offer_customer_portal": true}'"""
     rows(admin.portal, offered)
     press(page, "method-new", "Make link")

@@ -10,6 +10,8 @@ serve({
         answer = () => {};
         resolve(finished(await send(key, clientSecret, outcome)));
       };
+      // Not before: a press that comes too early would answer nothing.
+      for (const button of document.querySelectorAll("button")) button.disabled = false;
       document.getElementById("test-source-authorize-3ds").focus();
     }),
   cancel: () => void answer("fail"),

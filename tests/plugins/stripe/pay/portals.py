@@ -67,6 +67,8 @@ class PayPortal:
     customer_session: str | None = None
     starts: int = 0
     news: int = 0
+    shown: int = 0
+    """How many of them the page that was rendered last knew: its stream begins behind those."""
     intent: dict[str, Any] | None = None
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -140,6 +142,7 @@ class PayPortal:
 
     def render(self, template: str) -> str:
         """One of the pay templates in the present state."""
+        self.shown = self.news
         return str(self.engine.get_template(template).render(self._context()))
 
     def _call(self, method: str, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -270,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        seen = portal.news
+        seen = portal.shown
         try:
             self.wfile.write(b": hello\n\n")
             while not portal.closing.wait(NEWS_SECONDS) and portal.live_works:

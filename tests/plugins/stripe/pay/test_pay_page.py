@@ -115,7 +115,7 @@ async def test_failed_or_closed_bank_check_charges_nothing(
 ) -> None:
     async with visiting(browser, portal) as visitor:
         await visitor.pay(CHALLENGED_CARD)
-        await visitor.bank.get_by_role("button", name="Complete").wait_for()
+        await expect(visitor.bank.get_by_role("button", name="Complete")).to_be_focused()
         if way == "Escape":
             await visitor.page.keyboard.press("Escape")
         else:
